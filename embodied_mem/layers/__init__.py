@@ -1,0 +1,1 @@
+"""The memory layers: each keeps one kind of memory; none knows another."""

@@ -1,0 +1,73 @@
+"""Markers, what they need, and where real data lies.
+
+`EMBODIED_MEM_REQUIRE=ros,mujoco` turns a missing requirement of those markers from a skip into a failure;
+`EMBODIED_MEM_DATA` names the folder of real data (default: `shared/data` beside the checkout).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("EMBODIED_MEM_DATA", REPOSITORY.parent / "shared" / "data"))
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _missing(marker: str) -> str | None:
+    """Why tests with `marker` cannot run here, or None when they can."""
+    if marker == "ros" and not (_has("rclpy") and _has("embodied_mem_interfaces")):
+        return "rclpy or embodied_mem_interfaces is not installed; run `make setup`"
+    if marker == "mujoco" and not _has("mujoco"):
+        return "mujoco is not installed; run `make setup`"
+    if marker == "data" and not DATA.is_dir():
+        return f"no real data at {DATA}; set EMBODIED_MEM_DATA"
+    if marker == "gpu":
+        import torch
+
+        return None if torch.cuda.is_available() else "no CUDA device"
+    if marker == "slow" and "slow" not in os.environ.get("EMBODIED_MEM_RUN", ""):
+        return "slow; set EMBODIED_MEM_RUN=slow"
+    return None
+
+
+MARKERS = ("ros", "mujoco", "data", "gpu", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    required = set(os.environ.get("EMBODIED_MEM_REQUIRE", "").split(","))
+    for marker in MARKERS:
+        marked = [item for item in items if item.get_closest_marker(marker)]
+        reason = _missing(marker) if marked else None
+        if reason and marker not in required:
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason=reason))
+        elif reason:
+            raise pytest.UsageError(f"{marker} tests are required (EMBODIED_MEM_REQUIRE), but {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """A skip inside a test whose marker is required is a failure."""
+    report = yield
+    required = set(os.environ.get("EMBODIED_MEM_REQUIRE", "").split(","))
+    if report.skipped and any(item.get_closest_marker(m) for m in required if m):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but its marker is required: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data (use with the `data` marker)."""
+    return DATA
