@@ -114,7 +114,7 @@ class Detection:
             )
         if not 0.0 <= self.score <= 1.0:
             raise InvalidMessage(
-                f"Detection.score of {self.label!r} is {self.score}; it must be in 0..1. Convert logits to probabilities."
+                f"Detection.score of {self.label!r} is {self.score}; it must be in 0..1. Convert logits."
             )
         given = [n for n in ("instance", "mask", "box_px") if getattr(self, n) is not None]
         if len(given) != 1:
