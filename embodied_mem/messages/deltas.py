@@ -30,7 +30,8 @@ class WorldDelta:
 
 @dataclass(frozen=True, kw_only=True)
 class ObserveReport:
-    """What `RobotMemory.observe` did with a frame."""
+    """What `RobotMemory.observe` did; `map_change` is None when the map refused the frame (`map_refusal` says why)."""
 
-    map_change: MapChange
+    map_change: MapChange | None
+    map_refusal: str
     world_delta: WorldDelta

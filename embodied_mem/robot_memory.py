@@ -1,0 +1,317 @@
+"""The spine: a robot looks, the memory understands and keeps, and answers.
+
+    Frame ──perceive──▶ Percept ──update──▶ occupancy, world ──recall──▶ Answer
+
+`observe` and `record` are the only ways in, `recall` and the typed questions the only ways out; `save`, `load`,
+`reset` and `forget` keep house. Shells (ROS node, simulators, command line, benchmarks) call these and nothing deeper.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
+from embodied_mem.layers.occupancy import MapSnapshot, OccupancyConfig, OccupancyLayer
+from embodied_mem.layers.world import WorldConfig, WorldLayer
+from embodied_mem.messages import (
+    Answer,
+    Change,
+    Entity,
+    Event,
+    Frame,
+    Interval,
+    Location,
+    MapChange,
+    ObserveReport,
+    Percept,
+    Query,
+    Region,
+    Stay,
+    WorldDelta,
+)
+from embodied_mem.perception import Perception, PerceptionConfig
+from embodied_mem.store.memory_folder import MemoryFolder
+from embodied_mem.store.sqlite import SqliteRepository
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobotMemoryConfig:
+    """Every option of the memory. `autosave_s` of observed time lie between automatic saves; 0 turns them off."""
+
+    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+    occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
+    world: WorldConfig = field(default_factory=WorldConfig)
+    autosave_s: float = 60.0
+
+
+class RobotMemory:
+    """One place's memory, fed by one or more robots. Safe to ask from other threads while it observes.
+
+    Open it with `RobotMemory.open(path)` (goes on where it stopped, also after a crash), `RobotMemory.load(path)`
+    (the state of the last save) or `RobotMemory.open()` (in RAM only). Use it as a context manager, or `close` it.
+    """
+
+    def __init__(self, folder: MemoryFolder | None, config: RobotMemoryConfig) -> None:
+        self.config = config
+        self._folder = folder
+        self._perception = Perception(config.perception)
+        self._occupancy = OccupancyLayer(config.occupancy)
+        self._repository = SqliteRepository(folder.live_database if folder else ":memory:")
+        self._world = WorldLayer(self._repository, config.world)
+        self._map_lock, self._world_lock = threading.RLock(), threading.RLock()
+        self._last_save_ns: int | None = None
+        self.num_frames = 0
+
+    @classmethod
+    def open(cls, path: str | Path | None = None, config: RobotMemoryConfig | None = None) -> RobotMemory:
+        """The memory in folder `path`, created when new, going on where it stopped; None keeps it in RAM.
+
+        Facts are as of the last observed frame, even after `kill -9`; the map is as of the last save.
+
+        Raises:
+            StoreInUse: another process has it open.
+            DamagedStore, NewerSchema: what is on disk cannot be used; the message says what to do.
+        """
+        config = config or RobotMemoryConfig()
+        if path is None:
+            return cls(None, config)
+        folder = MemoryFolder(Path(path))
+        try:
+            generation = folder.newest()
+            if generation is not None and not folder.live_database.exists():
+                folder.restore_live(generation)
+            memory = cls(folder, config)
+            if generation is not None:
+                memory._occupancy.load_state(_read_map(generation))
+        except BaseException:
+            folder.close()
+            raise
+        return memory
+
+    @classmethod
+    def load(cls, path: str | Path, config: RobotMemoryConfig | None = None) -> RobotMemory:
+        """The memory in folder `path` exactly as it was last saved; what came after that save is dropped.
+
+        Raises:
+            StoreError: there is no save, or as for `open`.
+        """
+        if not Path(path).is_dir():
+            raise StoreError(f"no memory folder at {path}; RobotMemory.open(path) starts a new one.")
+        folder = MemoryFolder(Path(path))
+        try:
+            generation = folder.newest()
+            if generation is None:
+                raise StoreError(f"nothing was saved at {path} yet; open it with RobotMemory.open(path).")
+            folder.restore_live(generation)
+        finally:
+            folder.close()
+        return cls.open(path, config)
+
+    # -- in ---------------------------------------------------------------------------------------------------
+
+    def observe(self, frame: Frame) -> ObserveReport:
+        """Understand a frame and remember it; committed to disk when this returns.
+
+        A frame older than the last one of its robot and sensor is refused by the map (`map_refusal` says why) and
+        still taken by the world model, which knows when things were true.
+
+        Raises:
+            InvalidMessage: perception cannot use it (a distorted camera, say); nothing was changed.
+        """
+        percept = self._perception.perceive(frame)
+        map_change, map_refusal = self._update_map(percept)
+        with self._world_lock:
+            world_delta = self._world.update(percept)
+            self.num_frames += 1
+        self._autosave(frame.stamp_ns)
+        return ObserveReport(map_change=map_change, map_refusal=map_refusal, world_delta=world_delta)
+
+    def record(self, event: Event, *, known_ns: int | None = None) -> WorldDelta:
+        """Remember something that the robot did or saw happen, known since `known_ns` (default: its end)."""
+        with self._world_lock:
+            return self._world.record(event, event.end_ns if known_ns is None else known_ns)
+
+    # -- out --------------------------------------------------------------------------------------------------
+
+    def recall(self, query: Query) -> Answer[Any]:
+        """Answer a question that came as data; the methods below, by `query.kind`."""
+        times = {"as_of_ns": query.as_of_ns, "known_at_ns": query.known_at_ns}
+        match query.kind:
+            case "where":
+                return self.where(_entity_of(query), **times)
+            case "history":
+                return self.history(_entity_of(query), known_at_ns=query.known_at_ns)
+            case "find":
+                return self.find(
+                    query.entity, label=query.label, attributes=query.attributes, region=query.region,
+                    interval=query.interval, k=query.k, **times,
+                )  # fmt: skip
+            case "changes":
+                since_ns = query.interval.from_ns if query.interval else None
+                return self.changes(region=query.region, since_ns=since_ns, known_at_ns=query.known_at_ns)
+            case "count":
+                label = query.label or query.entity
+                if label is None:
+                    raise InvalidQuery("count needs a label, such as Query(kind='count', label='mug').")
+                return self.count(label, attributes=query.attributes, region=query.region, **times)
+        raise InvalidQuery(f"no question of kind {query.kind!r}; ask where, find, history, changes or count.")
+
+    def where(
+        self, entity: str, *, as_of_ns: int | None = None, known_at_ns: int | None = None
+    ) -> Answer[Location]:
+        """Where an entity (an id such as 'e17', or words such as 'red mug') was at `as_of_ns` (None: is now),
+        as the memory knew it at `known_at_ns` (None: knows now). Several things that fit make it ambiguous.
+
+        Raises:
+            UnknownEntity: no entity has that id.
+        """
+        with self._world_lock:
+            return self._world.where(entity, as_of_ns=as_of_ns, known_at_ns=known_at_ns)
+
+    def find(
+        self,
+        text: str | None = None,
+        *,
+        label: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        region: Region | None = None,
+        interval: Interval | None = None,
+        as_of_ns: int | None = None,
+        known_at_ns: int | None = None,
+        k: int = 10,
+    ) -> Answer[tuple[Location, ...]]:
+        """Up to `k` entities that fit words, label, attributes such as `{"color": "red"}`, region, interval; best first."""
+        with self._world_lock:
+            return self._world.find(
+                text, label=label, attributes=attributes or {}, region=region, interval=interval,
+                as_of_ns=as_of_ns, known_at_ns=known_at_ns, k=k,
+            )  # fmt: skip
+
+    def history(self, entity: str, *, known_at_ns: int | None = None) -> Answer[tuple[Stay, ...]]:
+        """Where an entity has been, in order of time."""
+        with self._world_lock:
+            return self._world.history(entity, known_at_ns=known_at_ns)
+
+    def changes(
+        self, *, region: Region | None = None, since_ns: int | None = None, known_at_ns: int | None = None
+    ) -> Answer[tuple[Change, ...]]:
+        """What appeared, vanished or moved in a region since a stamp, with time bounds, in order of time."""
+        with self._world_lock:
+            return self._world.changes(region=region, since_ns=since_ns, known_at_ns=known_at_ns)
+
+    def count(
+        self,
+        label: str,
+        *,
+        attributes: Mapping[str, str] | None = None,
+        region: Region | None = None,
+        as_of_ns: int | None = None,
+        known_at_ns: int | None = None,
+    ) -> Answer[int]:
+        """How many things of a label there are in a region."""
+        with self._world_lock:
+            return self._world.count(
+                label, region=region, attributes=attributes or {}, as_of_ns=as_of_ns, known_at_ns=known_at_ns
+            )
+
+    def entities(self) -> tuple[Entity, ...]:
+        """Everything the memory knows of, as believed now, present or not."""
+        with self._world_lock:
+            return self._world.entities()
+
+    def map_snapshot(self) -> MapSnapshot:
+        """The occupancy map as immutable arrays, for pictures, clouds and planners."""
+        with self._map_lock:
+            return self._occupancy.snapshot()
+
+    # -- house ------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write one generation (database and map under one manifest) into the memory's folder, or into `path`.
+
+        Returns the generation's folder. The one before is kept until the new one is whole.
+        """
+        if path is None and self._folder is None:
+            raise StoreError(
+                "this memory lives in RAM only; give save(path) a folder, or open it with a path."
+            )
+        if path is None or (self._folder is not None and Path(path).resolve() == self._folder.path.resolve()):
+            assert self._folder is not None
+            return self._folder.write_generation(self._write_generation)
+        other = MemoryFolder(Path(path))
+        try:
+            generation = other.write_generation(self._write_generation)
+            other.restore_live(generation)
+            return generation
+        finally:
+            other.close()
+
+    def forget(self, entity_id: str) -> None:
+        """Erase an entity with all its facts, changes and features (not undoable; earlier saves still have it)."""
+        with self._world_lock:
+            self._world.forget(entity_id)
+
+    def reset(self) -> None:
+        """Empty the map and the world model; earlier saves are kept."""
+        with self._map_lock, self._world_lock:
+            self._occupancy.reset()
+            self._world.reset()
+            self._last_save_ns, self.num_frames = None, 0
+
+    def close(self) -> None:
+        """Close the database and give the folder's lock back. Closing twice is fine."""
+        with self._world_lock:
+            self._repository.close()
+        if self._folder is not None:
+            self._folder.close()
+
+    def __enter__(self) -> RobotMemory:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _update_map(self, percept: Percept) -> tuple[MapChange | None, str]:
+        with self._map_lock:
+            try:
+                return self._occupancy.update(percept), ""
+            except StampRunsBackwards as late:
+                return None, str(late)
+
+    def _autosave(self, stamp_ns: int) -> None:
+        if self._folder is None or self.config.autosave_s <= 0:
+            return
+        if self._last_save_ns is None:
+            self._last_save_ns = stamp_ns
+        elif stamp_ns - self._last_save_ns >= self.config.autosave_s * 1e9:
+            self.save()
+            self._last_save_ns = stamp_ns
+
+    def _write_generation(self, folder: Path) -> None:
+        with self._map_lock, self._world_lock:
+            state = self._occupancy.state()
+            self._repository.backup_to(folder / "world.sqlite")
+        np.savez(folder / "occupancy.npz", **state)  # type: ignore[arg-type]
+
+
+def _entity_of(query: Query) -> str:
+    if query.entity is None:
+        raise InvalidQuery(f"{query.kind} needs an entity: an id such as 'e17', or words such as 'red mug'.")
+    return query.entity
+
+
+def _read_map(generation: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(generation / "occupancy.npz", allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError) as error:
+        raise DamagedStore(f"the map in {generation} cannot be read ({error}).") from error

@@ -1,0 +1,1 @@
+"""What the memory keeps on disk: rows behind the Repository protocol, and whole generations in a folder."""
