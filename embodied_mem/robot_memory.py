@@ -187,7 +187,7 @@ class RobotMemory:
         known_at_ns: int | None = None,
         k: int = 10,
     ) -> Answer[tuple[Location, ...]]:
-        """Up to `k` entities that fit words, label, attributes such as `{"color": "red"}`, region, interval; best first."""
+        """Up to `k` entities that fit words, label, attributes (`{"color": "red"}`), region, interval; best first."""
         with self._world_lock:
             return self._world.find(
                 text, label=label, attributes=attributes or {}, region=region, interval=interval,
