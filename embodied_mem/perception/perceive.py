@@ -247,7 +247,7 @@ def _looks(frame: Frame, lifted: _Lifted) -> tuple[Float32[np.ndarray, "k d"], F
     rgb = frame.rgb[lifted.rows, lifted.columns]
     middle = rgb.shape[1] // 2
     channels = np.partition(np.ascontiguousarray(rgb.transpose(0, 2, 1)), middle, axis=2)
-    return color_histograms(rgb), channels[:, :, middle].astype(np.float32)
+    return color_histograms(rgb[:, ::2]), channels[:, :, middle].astype(np.float32)
 
 
 def _embedding(detection: Detection, look: Float32[np.ndarray, "d"]) -> Float32[np.ndarray, "e"]:
