@@ -1,0 +1,112 @@
+"""`embodied-mem bench spine`: what the whole path costs, and whether the demo's answers are right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import numpy as np
+
+from embodied_mem.benchmarks.crowded import crowded_hall, crowded_room
+from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
+from embodied_mem.messages import Interval, Query, Region
+from embodied_mem.robot_memory import RobotMemory
+
+Progress = Callable[[str], None]
+
+GOALS = {
+    "observe.cpu_ms": Goal(op="<=", value=15.0),
+    "question.where.ms": Goal(op="<=", value=5.0),
+    "question.find.ms": Goal(op="<=", value=5.0),
+    "question.history.ms": Goal(op="<=", value=5.0),
+    "question.changes.ms": Goal(op="<=", value=5.0),
+    "question.count.ms": Goal(op="<=", value=5.0),
+    "stream.delivered": Goal(op=">=", value=1.0),
+    "stream.rss_growth_mib": Goal(op="<=", value=20.0),
+    "ids.constant_minus_shuffled": Goal(op="<=", value=0.01),
+    "demo.answers.right": Goal(op=">=", value=1.0),
+    "demo.position_error.max_m": Goal(op="<=", value=0.1),
+    "demo.unseen.answers.right": Goal(op=">=", value=1.0),
+    "demo.unseen.position_error.max_m": Goal(op="<=", value=0.1),
+}
+NUM_ENTITIES = 1000
+QUICK_SEEDS, SEEDS, UNSEEN_SEEDS = (0,), tuple(range(10)), tuple(range(100, 110))
+
+
+def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
+    """Every row of the table above; `quick` takes fewer frames and seconds, and one seed instead of twenty."""
+    rows = [
+        *observe_rows(16 if quick else 60, progress),
+        *question_rows(20 if quick else 200, progress),
+    ]
+    config = {"quick": quick, "image": [640, 480], "num_entities": NUM_ENTITIES}
+    return BenchmarkResult(name="spine", rows=tuple(rows), config=config)
+
+
+def observe_rows(num_frames: int, progress: Progress) -> list[Row]:
+    """CPU time of `observe` on 640x480 frames with twenty things, after the first turn around the room."""
+    progress("drawing 640x480 frames")
+    frames = list(crowded_room(0, num_frames))
+    in_view = np.mean([len(frame.detections) for frame in frames])
+    progress("observing them")
+    with RobotMemory.open() as memory:
+        costs_ms = [_cpu_ms(lambda frame=frame: memory.observe(frame)) for frame in frames]
+    steady_ms = np.array(
+        costs_ms[min(5, num_frames // 2) :]
+    )  # kernels are compiled and buffers grown at first
+    low, high = np.percentile(steady_ms, (5, 95))
+    return [
+        measured(
+            GOALS, "observe.cpu_ms", float(np.median(steady_ms)), "ms", interval=(float(low), float(high))
+        ),
+        measured(GOALS, "observe/first_frame_cpu_ms", costs_ms[0], "ms"),
+        measured(GOALS, "observe/instances_in_view", float(in_view)),
+    ]
+
+
+def question_rows(num_asked: int, progress: Progress) -> list[Row]:
+    """Wall time of each kind of question when the memory knows a thousand things."""
+    progress(f"remembering {NUM_ENTITIES} things")
+    with RobotMemory.open() as memory:
+        for frame in crowded_hall(NUM_ENTITIES):
+            memory.observe(frame)
+        entities = memory.entities()
+        ids = [entity.entity_id for entity in islice(entities, 0, None, max(1, len(entities) // 50))]
+        rows = [measured(GOALS, "question/entities", len(entities))]
+        for kind, queries in _queries(ids).items():
+            progress(f"asking {kind}")
+            rows.append(_question_row(memory, kind, [queries[i % len(queries)] for i in range(num_asked)]))
+    return rows
+
+
+def _question_row(memory: RobotMemory, kind: str, queries: Sequence[Query]) -> Row:
+    took_ms = []
+    for query in queries:
+        start = time.perf_counter()
+        memory.recall(query)
+        took_ms.append((time.perf_counter() - start) * 1e3)
+    low, high = np.percentile(took_ms, (5, 95))
+    return measured(
+        GOALS, f"question.{kind}.ms", float(np.median(took_ms)), "ms", interval=(float(low), float(high))
+    )
+
+
+def _queries(ids: Sequence[str]) -> dict[str, list[Query]]:
+    near = [Region(center_world_m=(4.0 * i, 3.0, 0.3), radius_m=2.0) for i in range(5)]
+    return {
+        "where": [Query(kind="where", entity=entity_id) for entity_id in ids],
+        "find": [
+            *(Query(kind="find", entity="red mug", region=region) for region in near),
+            *(Query(kind="find", label=label) for label in ("mug", "lamp", "toy")),
+        ],
+        "history": [Query(kind="history", entity=entity_id) for entity_id in ids],
+        "changes": [Query(kind="changes", interval=Interval(from_ns=0)), *(Query(kind="changes", region=r) for r in near)],
+        "count": [Query(kind="count", label="mug", region=region) for region in near],
+    }  # fmt: skip
+
+
+def _cpu_ms(call: Callable[[], object]) -> float:
+    start = time.process_time()
+    call()
+    return (time.process_time() - start) * 1e3
