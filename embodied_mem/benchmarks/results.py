@@ -42,7 +42,9 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measured figure. `interval` is (low, high) of its spread; `baseline` a rival's or a trivial method's figure."""
+    """One measured figure. `interval` is (low, high) of its spread; `baseline` what a rival or a trivial method
+    reaches.
+    """
 
     metric: str
     value: float

@@ -101,7 +101,10 @@ def _queries(ids: Sequence[str]) -> dict[str, list[Query]]:
             *(Query(kind="find", label=label) for label in ("mug", "lamp", "toy")),
         ],
         "history": [Query(kind="history", entity=entity_id) for entity_id in ids],
-        "changes": [Query(kind="changes", interval=Interval(from_ns=0)), *(Query(kind="changes", region=r) for r in near)],
+        "changes": [
+            Query(kind="changes", interval=Interval(from_ns=0)),
+            *(Query(kind="changes", region=region) for region in near),
+        ],
         "count": [Query(kind="count", label="mug", region=region) for region in near],
     }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""The command `embodied-mem`: a shell around RobotMemory, the environments and the benchmarks."""

@@ -1,0 +1,72 @@
+"""`embodied-mem bench`: measure, write the result's JSON and page, compare with the goals."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from embodied_mem.cli import output
+
+if TYPE_CHECKING:
+    from embodied_mem.benchmarks.results import BenchmarkResult, Row
+
+BENCHMARKS = {
+    "spine": "embodied_mem.benchmarks.spine:run",
+}
+"""Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult."""
+
+EPILOG = """\b
+Examples:
+  embodied-mem bench spine --quick
+  embodied-mem bench spine --check --out outputs/bench
+  embodied-mem bench spine --quick --json | jq '.rows[] | {metric, value, ok}'
+"""
+
+
+@click.command("bench", epilog=EPILOG)
+@click.argument("name", type=click.Choice(sorted(BENCHMARKS)))
+@click.option("--quick", is_flag=True, help="A faithful smaller run of under a minute.")
+@click.option("--check", is_flag=True, help="Exit with 1 when a row misses its goal.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("outputs/bench"), show_default=True,
+    help="The folder for NAME.json and NAME.html.",
+)  # fmt: skip
+@output.json_option
+@click.pass_context
+def command(ctx: click.Context, name: str, quick: bool, check: bool, out: Path, as_json: bool) -> None:
+    """Run the benchmark NAME."""
+    from embodied_mem.benchmarks.page import write_page
+    from embodied_mem.benchmarks.results import write_json
+
+    console = output.console()
+    with console.status(f"bench {name}") as status:
+        result = _runner(name)(quick=quick, progress=lambda doing: status.update(f"bench {name}: {doing}"))
+    json_path = write_json(result, out / f"{name}.json")
+    html_path = write_page(result, out / f"{name}.html")
+    output.print_result(result.as_json(), as_json, lambda: show_rows(result))
+    console.print(f"wrote {json_path} and {html_path}")
+    if check and result.misses:
+        console.print(f"{len(result.misses)} of {len(result.rows)} rows miss their goal", style="red")
+        ctx.exit(1)
+
+
+def show_rows(result: BenchmarkResult) -> None:
+    """The rows as a table on stdout."""
+    columns = ("metric", ">value", "unit", ">goal", "")
+    output.console(stderr=False).print(
+        output.table(result.name, columns, [_cells(row) for row in result.rows])
+    )
+
+
+def _cells(row: Row) -> tuple[str, str, str, str, str]:
+    mark = {True: "[green]ok[/]", False: "[red]missed[/]", None: ""}[row.ok]
+    return (row.metric, f"{row.value:.4g}", row.unit, str(row.goal or ""), mark)
+
+
+def _runner(name: str) -> Callable[..., BenchmarkResult]:
+    module, _, function = BENCHMARKS[name].partition(":")
+    return cast("Callable[..., BenchmarkResult]", getattr(importlib.import_module(module), function))

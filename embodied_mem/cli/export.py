@@ -1,0 +1,82 @@
+"""`embodied-mem export`: a saved memory in other programs' formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from embodied_mem.cli import output
+from embodied_mem.cli.memory_file import opened
+from embodied_mem.errors import UnsupportedEncoding
+
+if TYPE_CHECKING:
+    from embodied_mem.robot_memory import RobotMemory
+
+EPILOG = """\b
+Examples:
+  embodied-mem export outputs/demo/memory map.ply
+  embodied-mem export outputs/demo/memory entities.json
+  embodied-mem export outputs/demo/memory home.png
+"""
+
+
+@click.command("export", epilog=EPILOG)
+@click.argument("memory", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+@output.json_option
+def command(memory: Path, target: Path, as_json: bool) -> None:
+    """Write the saved MEMORY to TARGET; its suffix says what.
+
+    .ply is the map's coloured points, .json the entities with their histories, .png the top-down picture.
+    """
+    if target.suffix not in WRITERS:
+        raise UnsupportedEncoding(
+            f"cannot export to {str(target)!r}: the suffix must be one of {sorted(WRITERS)}. Rename the target."
+        )
+    with opened(memory) as robot_memory:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        number = WRITERS[target.suffix](robot_memory, target)
+    result = {"memory": str(memory), "target": str(target), "items": number}
+    output.print_result(result, as_json, lambda: click.echo(f"wrote {number} items to {target}"))
+
+
+def write_ply(memory: RobotMemory, target: Path) -> int:
+    """The map's occupied Gaussians as a binary point cloud with colours; how many there are."""
+    import numpy as np
+
+    snapshot = memory.map_snapshot()
+    is_occupied = snapshot.occupancy >= 0.5
+    points = np.empty(int(is_occupied.sum()), dtype=[("xyz", "<f4", 3), ("rgb", "u1", 3)])
+    points["xyz"], points["rgb"] = snapshot.means_world[is_occupied], snapshot.color_rgb[is_occupied]
+    properties = [
+        *(f"property float {axis}" for axis in "xyz"),
+        *(f"property uchar {c}" for c in ("red", "green", "blue")),
+    ]
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        f"element vertex {len(points)}",
+        *properties,
+        "end_header",
+        "",
+    ]
+    target.write_bytes("\n".join(header).encode("ascii") + points.tobytes())
+    return len(points)
+
+
+def write_json(memory: RobotMemory, target: Path) -> int:
+    """Every entity with where it has been; how many there are."""
+    entities = memory.entities()
+    records = [
+        {**output.jsonable(entity), "history": output.jsonable(memory.history(entity.entity_id).value)}
+        for entity in entities
+    ]
+    target.write_text(json.dumps({"entities": records}, indent=1) + "\n", encoding="utf-8")
+    return len(records)
+
+
+WRITERS: dict[str, Callable[[RobotMemory, Path], int]] = {".ply": write_ply, ".json": write_json}

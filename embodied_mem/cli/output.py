@@ -1,0 +1,84 @@
+"""How commands talk: the result on stdout, as JSON or for people; progress on stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+show_config_option = click.option(
+    "--show-config", is_flag=True, help="Print every option with its value, and exit."
+)
+multirun_option = click.option(
+    "-m",
+    "--multirun",
+    is_flag=True,
+    help="One run for each combination of comma lists and ranges: seed=0,1,2.",
+)
+overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+
+
+def console(*, stderr: bool = True) -> Console:
+    """Where progress goes (stderr), or the result when it is for people (stdout)."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(jsonable(value), indent=1))
+
+
+def print_result(value: Any, as_json: bool, show: Callable[[], None]) -> None:
+    """The JSON of `value`, or what `show` prints for people."""
+    if as_json:
+        print_json(value)
+    else:
+        show()
+
+
+def jsonable(value: Any) -> Any:
+    """Messages, boxes and arrays as plain JSON values; NaN and infinity become null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, np.generic):
+        return jsonable(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if isinstance(value, (bool, int, str, type(None))) else str(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A rich table; columns whose header ends in a unit or count are right-aligned by a leading `>`."""
+    from rich.table import Table
+
+    drawn = Table(title=title, title_justify="left", header_style="bold")
+    for column in columns:
+        drawn.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
+    for row in rows:
+        drawn.add_row(*(cell if isinstance(cell, str) else str(cell) for cell in row))
+    return drawn
+
+
+def show_config(config: object) -> None:
+    """Every option of a built config as `key=value` lines, ready to be typed as overrides."""
+    from embodied_mem.cli.compose import as_mapping, flat
+
+    for name, value in flat(as_mapping(config)):
+        click.echo(f"{name}={json.dumps(value)}")
