@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -51,7 +52,7 @@ def observe_rows(num_frames: int, progress: Progress) -> list[Row]:
     in_view = np.mean([len(frame.detections) for frame in frames])
     progress("observing them")
     with RobotMemory.open() as memory:
-        costs_ms = [_cpu_ms(lambda frame=frame: memory.observe(frame)) for frame in frames]
+        costs_ms = [_cpu_ms(partial(memory.observe, frame)) for frame in frames]
     steady_ms = np.array(
         costs_ms[min(5, num_frames // 2) :]
     )  # kernels are compiled and buffers grown at first

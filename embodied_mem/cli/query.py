@@ -30,7 +30,7 @@ Times are nanoseconds of the memory's own clock, or seconds with an s behind (80
 """
 
 
-class Stamp(click.ParamType):
+class Stamp(click.ParamType[int]):
     """Nanoseconds, or seconds with an `s` behind."""
 
     name = "time"
@@ -49,7 +49,7 @@ class Stamp(click.ParamType):
         return stamp_ns
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType[tuple[float, ...]]):
     """A fixed count of comma-separated numbers."""
 
     def __init__(self, count: int, name: str) -> None:

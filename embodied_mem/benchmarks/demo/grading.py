@@ -74,7 +74,7 @@ class TruePlaces:
 
     def grade(self, answer: Answer[Any]) -> Verdict:
         truth = "; ".join(at(position) for position in self.positions_world_m) or "none"
-        if answer.status != "known":
+        if answer.status != "known" or answer.value is None:
             return _no_value(answer, truth)
         found = [location.placement.position_world_m for location in answer.value]
         error_m = _matched_error_m(found, self.positions_world_m)
@@ -99,7 +99,7 @@ class TrueHistory:
 
     def grade(self, answer: Answer[Any]) -> Verdict:
         truth = " then ".join(at(stay.position_world_m) for stay in self.stays)
-        if answer.status != "known":
+        if answer.status != "known" or answer.value is None:
             return _no_value(answer, truth)
         given: tuple[Stay, ...] = answer.value
         said = " then ".join(at(stay.placement.position_world_m) for stay in given) or "nowhere"
@@ -134,7 +134,7 @@ class TrueChanges:
 
     def grade(self, answer: Answer[Any]) -> Verdict:
         truth = "; ".join(f"{change.label}: {change.kind}" for change in self.changes) or "none"
-        if answer.status != "known":
+        if answer.status != "known" or answer.value is None:
             return _no_value(answer, truth)
         given: list[Change] = list(answer.value)
         said = "; ".join(f"{change.label}: {change.kind}" for change in given) or "none"
@@ -159,7 +159,7 @@ class TrueCount:
 
     def grade(self, answer: Answer[Any]) -> Verdict:
         truth = str(self.number)
-        if answer.status != "known":
+        if answer.status != "known" or answer.value is None:
             return _no_value(answer, truth)
         return Verdict(
             is_right=answer.value == self.number, error_m=None, said=str(answer.value), truth=truth
