@@ -17,7 +17,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 0
 export MUJOCO_GL ?= egl
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
-export FASTDDS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/configs/fastdds.xml
+export FASTDDS_DEFAULT_PROFILES_FILE ?= $(CURDIR)/embodied_mem/ros/fastdds.xml
 ifdef ROS_DISTRO
 # An apt-installed ROS was sourced: our interfaces lie in the venv, outside its search paths.
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV):$(AMENT_PREFIX_PATH)
