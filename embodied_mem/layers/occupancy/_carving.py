@@ -1,0 +1,227 @@
+"""Kernels that find the bricks in view and take what was seen through as free.
+
+Instead of walking along each ray, every cell in view is projected into the depth image, as TSDF integration does:
+the evidence of all rays at a cost that grows with cells, not with rays times length. A cell with a Gaussian is
+judged by where its mean projects, so a ray that grazes a corner of a cell takes nothing from the surface in it.
+"""
+
+# Warp reads annotations as its own types, so mypy and ruff can say nothing useful about kernel code.
+# mypy: ignore-errors
+
+from embodied_mem.layers.occupancy._structures import (
+    BRICK_CELLS,
+    BRICK_SIDE,
+    DEAD,
+    HAS_GAUSSIAN,
+    LEVEL_MASK,
+    NUM_CANDIDATES,
+    NUM_LIVE,
+    NUM_MISSING,
+    NUM_REMOVED,
+    TOMBSTONE,
+    MapArrays,
+    Rules,
+    Scratch,
+    View,
+    find_brick,
+    gaussian_slot,
+    mean_in_cell,
+    put_brick,
+)
+from embodied_mem.layers.occupancy._warp import wp
+
+TILE = 8
+"""Used pixels per side of a tile of `tile_max_m`."""
+BRICK_RADIUS_CELLS = 6.93
+"""Half a brick's diagonal (4 * sqrt(3)), rounded up."""
+
+
+@wp.kernel
+def pool_depth(view: View, rules: Rules, scratch: Scratch, depth_m: wp.array2d(dtype=wp.float32), window_px: int):
+    """The nearest depth measured around each used pixel; 0 where there is none, or it is out of range itself."""
+    row, column = wp.tid()
+    v = view.offset + row * view.stride
+    u = view.offset + column * view.stride
+    nearest = depth_m[v, u]
+    if nearest < rules.min_depth_m:
+        nearest = 0.0
+    if nearest > 0.0 and window_px > 0:
+        for i in range(9):
+            w = v + (i / 3 - 1) * window_px
+            x = u + (i % 3 - 1) * window_px
+            if w >= 0 and w < view.height and x >= 0 and x < view.width:
+                d = depth_m[w, x]
+                if d >= rules.min_depth_m and d < nearest:
+                    nearest = d
+    # Beyond the range the surface is not fused, but the space up to the range was seen through.
+    nearest = wp.min(nearest, rules.max_depth_m)
+    scratch.pooled_m[row, column] = nearest
+
+
+@wp.kernel
+def pool_tiles(view: View, rules: Rules, scratch: Scratch, depth_m: wp.array2d(dtype=wp.float32)):
+    """The furthest depth in range of each tile, not thinned by windows: bricks beyond it cannot be in view."""
+    tile_row, tile_column = wp.tid()
+    furthest = float(0.0)
+    for i in range(TILE):
+        row = tile_row * TILE + i
+        if row < view.rows:
+            for j in range(TILE):
+                column = tile_column * TILE + j
+                if column < view.columns:
+                    d = depth_m[view.offset + row * view.stride, view.offset + column * view.stride]
+                    if d >= rules.min_depth_m:
+                        furthest = wp.max(furthest, wp.min(d, rules.max_depth_m))
+    scratch.tile_max_m[tile_row, tile_column] = furthest
+
+
+@wp.func
+def sees_sphere(view: View, scratch: Scratch, p: wp.vec3, radius: float) -> bool:
+    """Whether a sphere at `p` (camera axes) is in the image and not wholly behind what was measured there."""
+    near = p[2] - radius
+    far = p[2] + radius
+    if far <= 0.0:
+        return False
+    tile_px = float(TILE * view.stride)
+    tile_columns = scratch.tile_max_m.shape[1]
+    tile_rows = scratch.tile_max_m.shape[0]
+    first_column = int(0)
+    last_column = tile_columns - 1
+    first_row = int(0)
+    last_row = tile_rows - 1
+    if near > radius:
+        u_min = view.fx * wp.min((p[0] - radius) / near, (p[0] - radius) / far) + view.cx
+        u_max = view.fx * wp.max((p[0] + radius) / near, (p[0] + radius) / far) + view.cx
+        v_min = view.fy * wp.min((p[1] - radius) / near, (p[1] - radius) / far) + view.cy
+        v_max = view.fy * wp.max((p[1] + radius) / near, (p[1] + radius) / far) + view.cy
+        if u_max < 0.0 or v_max < 0.0 or u_min > float(view.width) or v_min > float(view.height):
+            return False
+        first_column = wp.clamp(int((u_min - float(view.offset)) / tile_px) - 1, 0, tile_columns - 1)
+        last_column = wp.clamp(int((u_max - float(view.offset)) / tile_px) + 1, 0, tile_columns - 1)
+        first_row = wp.clamp(int((v_min - float(view.offset)) / tile_px) - 1, 0, tile_rows - 1)
+        last_row = wp.clamp(int((v_max - float(view.offset)) / tile_px) + 1, 0, tile_rows - 1)
+    found = bool(False)
+    for row in range(first_row, last_row + 1):
+        for column in range(first_column, last_column + 1):
+            d = scratch.tile_max_m[row, column]
+            if d > 0.0 and d >= near:
+                found = True
+    return found
+
+
+@wp.kernel
+def find_candidates(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
+    """Number the bricks of the block that are in view, and look up those that the map has."""
+    x, y, z = wp.tid()
+    index = (x * view.grid_size[1] + y) * view.grid_size[2] + z
+    scratch.candidate_of[index] = -1
+    side_m = float(BRICK_SIDE) * rules.cell_m
+    center = wp.vec3(float(x) + 0.5, float(y) + 0.5, float(z) + 0.5) * side_m
+    p = wp.transpose(view.R_grid_camera) * (center - view.t_grid_camera)
+    if not sees_sphere(view, scratch, p, BRICK_RADIUS_CELLS * rules.cell_m):
+        return
+    candidate = wp.atomic_add(scratch.counters, NUM_CANDIDATES, 1)
+    scratch.candidate_of[index] = candidate
+    scratch.candidate_grid[candidate] = wp.vec3i(x, y, z)
+    scratch.candidate_is_hit[candidate] = 0
+    o = view.origin_brick
+    brick = find_brick(m, o[0] + x, o[1] + y, o[2] + z)
+    scratch.candidate_brick[candidate] = brick
+    if brick < 0:
+        wp.atomic_add(scratch.counters, NUM_MISSING, 1)
+
+
+@wp.kernel
+def look_up_candidates(view: View, scratch: Scratch, m: MapArrays):
+    """Find the candidates' bricks anew, after bricks were renumbered."""
+    candidate = wp.tid()
+    grid = scratch.candidate_grid[candidate]
+    o = view.origin_brick
+    scratch.candidate_brick[candidate] = find_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
+
+
+@wp.func
+def is_seen_through(view: View, rules: Rules, scratch: Scratch, p: wp.vec3) -> bool:
+    """Whether everything measured around where `p` (camera axes) projects lies clearly behind it."""
+    z = p[2]
+    if z <= 0.5 * rules.cell_m:
+        return False
+    inverse = 1.0 / (z * float(view.stride))
+    column = int(wp.floor(view.fx * p[0] * inverse + (view.cx - float(view.offset)) / float(view.stride) + 0.5))
+    row = int(wp.floor(view.fy * p[1] * inverse + (view.cy - float(view.offset)) / float(view.stride) + 0.5))
+    if column < 0 or row < 0 or column >= view.columns or row >= view.rows:
+        return False
+    margin = rules.carve_margin_m + 3.0 * (rules.sigma_m + rules.sigma_per_m2 * z * z)
+    return z + margin < scratch.pooled_m[row, column]
+
+
+@wp.func
+def lose_gaussian(m: MapArrays, slot: int, gaussian: int):
+    m.gaussian_hash[slot] = TOMBSTONE
+    m.gaussian_cell[gaussian] = DEAD
+    wp.atomic_sub(m.counters, NUM_LIVE, 1)
+    wp.atomic_add(m.counters, NUM_REMOVED, 1)
+
+
+@wp.kernel
+def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
+    """One miss for every cell of a candidate brick that was seen through and not hit; bricks are made as needed.
+
+    One thread owns one brick, so cells and their Gaussians are changed without races.
+    """
+    candidate = wp.tid()
+    grid = scratch.candidate_grid[candidate]
+    brick = scratch.candidate_brick[candidate]
+    o = view.origin_brick
+    if brick < 0 and scratch.candidate_is_hit[candidate] != 0:
+        brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
+        if brick < 0:
+            return
+    R = wp.transpose(view.R_grid_camera)
+    corner = wp.vec3(float(grid[0]), float(grid[1]), float(grid[2])) * (float(BRICK_SIDE) * rules.cell_m)
+    corner_camera = R * (corner - view.t_grid_camera)
+    step_x = wp.vec3(R[0, 0], R[1, 0], R[2, 0]) * rules.cell_m
+    step_y = wp.vec3(R[0, 1], R[1, 1], R[2, 1]) * rules.cell_m
+    step_z = wp.vec3(R[0, 2], R[1, 2], R[2, 2]) * rules.cell_m
+    half = 0.5 * (step_x + step_y + step_z)
+    is_changed = bool(scratch.candidate_is_hit[candidate] != 0)
+    for local in range(BRICK_CELLS):
+        x = local / 64
+        y = (local / 8) % 8
+        z = local % 8
+        cell_corner = corner_camera + float(x) * step_x + float(y) * step_y + float(z) * step_z
+        state = int(0)
+        if brick >= 0:
+            state = int(m.cells[brick * BRICK_CELLS + local])
+        if state >= HAS_GAUSSIAN:
+            cell = brick * BRICK_CELLS + local
+            slot = gaussian_slot(m, cell)
+            gaussian = m.gaussian_hash[slot] - 1
+            mean = mean_in_cell(m, gaussian)
+            p = cell_corner + mean[0] * step_x + mean[1] * step_y + mean[2] * step_z
+            if (
+                is_seen_through(view, rules, scratch, p)
+                and scratch.slot_of_cell[candidate * BRICK_CELLS + local] < 0
+            ):
+                level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
+                m.weight[gaussian] = m.weight[gaussian] * rules.miss_weight_decay
+                if level <= rules.remove_level:
+                    lose_gaussian(m, slot, gaussian)
+                    m.cells[cell] = wp.uint8(level)
+                else:
+                    m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
+                is_changed = True
+        elif is_seen_through(view, rules, scratch, cell_corner + half):
+            if scratch.slot_of_cell[candidate * BRICK_CELLS + local] < 0:
+                if brick < 0:
+                    brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
+                    if brick < 0:
+                        return
+                level = state
+                if state == 0:
+                    level = rules.unknown_level
+                m.cells[brick * BRICK_CELLS + local] = wp.uint8(wp.max(level - rules.miss_levels, 1))
+                is_changed = True
+    scratch.candidate_brick[candidate] = brick
+    if is_changed:
+        m.brick_seen_tick[brick] = wp.max(m.brick_seen_tick[brick], view.tick)

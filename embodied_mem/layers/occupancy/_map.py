@@ -1,0 +1,216 @@
+"""The Gaussian map: runs the kernels over its arrays, one frame or one batch of questions at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int16
+
+from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _structures
+from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
+from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, HAS_GAUSSIAN, LEVEL_MASK
+from embodied_mem.layers.occupancy._view import Block, FrameScratch, block_in_view, make_rules, make_view, used_pixels
+from embodied_mem.layers.occupancy._warp import check_device, wp
+from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.snapshot import MapSnapshot
+from embodied_mem.messages import Frame, MapChange
+
+TICK_SHIFT = 26
+"""First and last seen are kept in ticks of 2**26 ns (67 ms) from the first frame: 4.5 years either way in 32 bits."""
+MAX_TICK = 2**31 - 1
+
+
+class GaussianMap:
+    """The map's state and what can be done with it; `OccupancyLayer` adds labels, stamps and checks."""
+
+    def __init__(self, config: OccupancyConfig) -> None:
+        self.config = config
+        self._device = check_device(config.device)
+        self._rules = make_rules(config)
+        self._scratch = FrameScratch(self._device)
+        self._no_rgb = wp.zeros((1, 1, 3), dtype=wp.uint8, device=self._device)
+        self._no_labels = wp.zeros((1, 1), dtype=wp.int16, device=self._device)
+        self.storage = MapStorage(self._device, config.budget_bytes)
+        self.epoch_ns: int | None = None
+
+    def clear(self) -> None:
+        self.storage.clear()
+        self.storage.num_evicted = 0
+        self.epoch_ns = None
+
+    def fuse(
+        self, frame: Frame, label_index: Int16[np.ndarray, "h w"] | None, map_label: Int16[np.ndarray, "n"]
+    ) -> MapChange:
+        """Find what is in view, sum up the frame's points per cell, carve, merge."""
+        if self.epoch_ns is None:
+            self.epoch_ns = frame.stamp_ns
+        self.storage.start_counting()
+        depth = self._to_device(frame.depth_m, wp.float32)
+        block = self._block(frame)
+        if block is None:
+            return self._change(num_points=0)
+        view = make_view(frame, block, self._tick(frame.stamp_ns), self.config)
+        view.has_rgb, view.has_labels = int(frame.rgb is not None), int(label_index is not None and len(map_label) > 0)
+        self._scratch.fit(view, block)
+        num_candidates = self._find_candidates(view, block, depth)
+        self._accumulate(view, frame, depth, label_index, map_label)
+        num_touched, num_points = self._scratch_counter(_structures.NUM_TOUCHED), self._scratch_counter(1)
+        num_touched = min(num_touched, self._scratch.arrays.touched_cell.shape[0])
+        self._make_room(view, num_candidates, num_touched)
+        self._launch(_carving.carve, num_candidates, view, self._rules, self._scratch.arrays, self.storage.arrays)
+        self._launch(_fusion.merge, num_touched, view, self._rules, self._scratch.arrays, self.storage.arrays)
+        return self._change(num_points=num_points)
+
+    def _launch(self, kernel: object, size: int | tuple[int, ...], *inputs: object) -> None:
+        wp.launch(kernel, size, inputs=inputs, device=self._device)
+
+    def _to_device(self, array: np.ndarray, dtype: object) -> object:
+        """The array on the map's device; on the CPU without a copy."""
+        return wp.array(np.ascontiguousarray(array), dtype=dtype, device=self._device, copy=False)
+
+    def _tick(self, stamp_ns: int) -> int:
+        assert self.epoch_ns is not None
+        return int(min(max((stamp_ns - self.epoch_ns) >> TICK_SHIFT, -MAX_TICK), MAX_TICK))
+
+    def _block(self, frame: Frame) -> Block | None:
+        """The bricks around what the frame measured, or None when it measured nothing."""
+        offset, _, _ = used_pixels(frame, self.config.stride_px)
+        stride = self.config.stride_px
+        furthest_m = min(float(frame.depth_m[offset::stride, offset::stride].max()), self.config.max_depth_m)
+        if furthest_m < self.config.min_depth_m:
+            return None
+        return block_in_view(frame, furthest_m, self.config)
+
+    def _find_candidates(self, view: _structures.View, block: Block, depth: object) -> int:
+        scratch = self._scratch.arrays
+        scratch.counters.zero_()
+        window_px = self.config.carve_window_px
+        self._launch(_carving.pool_depth, scratch.pooled_m.shape, view, self._rules, scratch, depth, window_px)
+        self._launch(_carving.pool_tiles, scratch.tile_max_m.shape, view, self._rules, scratch, depth)
+        shape = tuple(block.size.tolist())
+        self._launch(_carving.find_candidates, shape, view, self._rules, scratch, self.storage.arrays)
+        num_candidates = self._scratch_counter(_structures.NUM_CANDIDATES)
+        self._scratch.fit_candidates(num_candidates)
+        return num_candidates
+
+    def _accumulate(
+        self,
+        view: _structures.View,
+        frame: Frame,
+        depth: object,
+        label_index: np.ndarray | None,
+        map_label: np.ndarray,
+    ) -> None:
+        rgb = self._no_rgb if frame.rgb is None else self._to_device(frame.rgb, wp.uint8)
+        labels = self._no_labels if label_index is None else self._to_device(label_index, wp.int16)
+        scratch = self._scratch.arrays
+        translation = self._to_device(map_label, wp.int16)
+        size = (view.rows, view.columns)
+        self._launch(_fusion.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation)
+
+    def _make_room(self, view: _structures.View, num_candidates: int, num_touched: int) -> None:
+        """Room for all bricks and Gaussians that carving and merging can make."""
+        extra = Capacity(self._scratch_counter(_structures.NUM_MISSING), num_touched)
+        if self.storage.has_room(extra):
+            return
+        scratch = self._scratch.arrays
+        scratch.counters.zero_()
+        self._launch(_fusion.count_new, num_touched, scratch, self.storage.arrays)
+        extra = Capacity(extra.num_bricks, self._scratch_counter(_structures.NUM_TOUCHED))
+        if not self.storage.has_room(extra) and self.storage.reserve(extra):
+            self._launch(_carving.look_up_candidates, num_candidates, view, scratch, self.storage.arrays)
+
+    def _scratch_counter(self, index: int) -> int:
+        return int(self._scratch.arrays.counters.numpy()[index])
+
+    def _change(self, *, num_points: int) -> MapChange:
+        """What the kernels counted since the frame began."""
+        now = self.storage.counters()
+        return MapChange(
+            num_points=num_points,
+            num_added=int(now[_structures.NUM_ADDED]),
+            num_merged=int(now[_structures.NUM_MERGED]),
+            num_removed=int(now[_structures.NUM_REMOVED]),
+            num_live=int(now[_structures.NUM_LIVE]),
+            num_bytes=self.num_bytes,
+        )
+
+    def probabilities(self, points_world: np.ndarray) -> Float32[np.ndarray, "n"]:
+        """The probability that each point is occupied; NaN where unknown."""
+        points = self._to_device(points_world.astype(np.float32, copy=False), wp.vec3)
+        probability = wp.empty(len(points_world), dtype=wp.float32, device=self._device)
+        self._launch(_reading.read_points, len(points_world), self.storage.arrays, self._rules, points, probability)
+        return np.array(probability.numpy())
+
+    def cast(
+        self, origins_world: Float64[np.ndarray, "n 3"], directions: Float32[np.ndarray, "n 3"], max_range_m: float
+    ) -> tuple[Float32[np.ndarray, "n"], Int16[np.ndarray, "n"]]:
+        """Distance to the first surface along each unit direction (inf: none), and its label's index (-1: none)."""
+        n = len(origins_world)
+        depth_m = wp.empty(n, dtype=wp.float32, device=self._device)
+        hit = wp.empty(n, dtype=wp.int32, device=self._device)
+        origins, rays = self._to_device(origins_world, wp.vec3d), self._to_device(directions, wp.vec3)
+        self._launch(_reading.cast, n, self.storage.arrays, self._rules, origins, rays, max_range_m, depth_m, hit)
+        hits = hit.numpy()
+        labels = self.storage.arrays.labels.numpy()[np.maximum(hits, 0), 0]
+        return np.array(depth_m.numpy()), np.where(hits >= 0, labels, -1).astype(np.int16)
+
+    def snapshot(self, labels: tuple[str, ...]) -> MapSnapshot:
+        rows, cell_m = self.storage.rows(), self.config.cell_m
+        owner, local = np.divmod(rows["gaussian_cell"].astype(np.int64), BRICK_CELLS)
+        in_cell = rows["mean"] / _structures.MEAN_STEPS
+        cells = _cell_coordinates(rows["brick_coord"].astype(np.int64)[owner], local)
+        weights = rows["label_weights"].astype(np.float32)
+        levels = rows["cells"][owner, local] & LEVEL_MASK
+        covariances = rows["covariance"] * np.float32(cell_m**2 / _structures.COVARIANCE_STEPS)
+        covariances[:, [0, 3, 5]] += np.float32(self.config.min_sigma_m**2)
+        return MapSnapshot(
+            means_world=((cells + in_cell) * cell_m).astype(np.float32),
+            covariances_m2=covariances,
+            occupancy=self._probability_of(levels),
+            color_rgb=_unpack_color(rows["color"]),
+            label_index=rows["labels"][:, 0].copy(),
+            label_share=weights[:, 0] / np.maximum(weights.sum(axis=1), 1.0),
+            first_seen_ns=self._stamps(rows["first_seen_tick"]),
+            last_seen_ns=self._stamps(rows["last_seen_tick"]),
+            labels=labels,
+            cell_m=cell_m,
+        )
+
+    def free_cells(self) -> Float32[np.ndarray, "n 3"]:
+        rows = self.storage.rows()
+        is_free = (rows["cells"] > 0) & (rows["cells"] < HAS_GAUSSIAN)
+        owner, local = np.nonzero(is_free)
+        cells = _cell_coordinates(rows["brick_coord"].astype(np.int64)[owner], local)
+        return ((cells + 0.5) * self.config.cell_m).astype(np.float32)
+
+    def _probability_of(self, levels: np.ndarray) -> Float32[np.ndarray, "n"]:
+        log_odds = self.config.min_log_odds + (levels.astype(np.float64) - 1.0) * self.config.log_odds_step
+        return (1.0 / (1.0 + np.exp(-log_odds))).astype(np.float32)
+
+    def _stamps(self, ticks: np.ndarray) -> np.ndarray:
+        return (ticks.astype(np.int64) << TICK_SHIFT) + (self.epoch_ns or 0)
+
+    @property
+    def num_bytes(self) -> int:
+        return self.storage.num_bytes
+
+    @property
+    def num_scratch_bytes(self) -> int:
+        return self._scratch.num_bytes
+
+    @property
+    def num_evicted(self) -> int:
+        return self.storage.num_evicted
+
+
+def _cell_coordinates(bricks: np.ndarray, local: np.ndarray) -> np.ndarray:
+    """World cell coordinates (n, 3) of cells by their brick's coordinate and number within it."""
+    side = BRICK_SIDE
+    return bricks * side + np.stack([local // (side * side), local // side % side, local % side], axis=1)
+
+
+def _unpack_color(packed: np.ndarray) -> np.ndarray:
+    channels = np.stack([packed >> 20 & 1023, packed >> 10 & 1023, packed & 1023], axis=1)
+    rgb = np.minimum((channels + 2) // 4, 255).astype(np.uint8)
+    rgb[packed == 0] = 128
+    return rgb

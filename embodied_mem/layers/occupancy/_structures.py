@@ -1,0 +1,267 @@
+"""The arrays that kernels share: the map, one frame's view, and the frame's scratch memory.
+
+The map is a hash of bricks of 8x8x8 cells. A cell is one byte: the top bit says that it has a Gaussian, the rest
+is its clamped log-odds in 127 levels (0: unknown). Gaussians lie in arrays of their own, found through a second
+hash by cell id (`brick * 512 + local`). Moments are kept relative to the cell and quantised: 46 bytes a Gaussian.
+"""
+
+# Warp reads annotations as its own types, so mypy and ruff can say nothing useful about kernel code.
+# mypy: ignore-errors
+
+from embodied_mem.layers.occupancy._warp import wp
+
+BRICK_SIDE = 8
+BRICK_CELLS = 512
+HAS_GAUSSIAN = 128
+LEVEL_MASK = 127
+DEAD = -1
+TOMBSTONE = -1
+NO_LABEL = -1
+TRANSIENT = -2
+NUM_LABEL_SLOTS = 4
+NUM_SUMS = 14
+"""weight, offset (3), products (6), colour (3), number of points."""
+
+MEAN_STEPS = 65535.0
+"""Steps of a mean across its cell."""
+COVARIANCE_STEPS = 131068.0
+"""Steps per squared cell side of a covariance: points of one cell cannot scatter by more than 1/4 of it."""
+LABEL_WEIGHT_PER_FRAME = 16
+MAX_LABEL_WEIGHT = 4096
+
+# Indices into MapArrays.counters.
+NUM_BRICKS = 0
+NUM_GAUSSIANS = 1
+NUM_LIVE = 2
+NUM_REMOVED = 3
+NUM_ADDED = 4
+NUM_MERGED = 5
+NUM_DROPPED = 6
+
+# Indices into Scratch.counters.
+NUM_TOUCHED = 0
+NUM_POINTS = 1
+NUM_CANDIDATES = 2
+NUM_MISSING = 3
+
+vec3u16 = wp.types.vector(3, wp.uint16)
+vec6i16 = wp.types.vector(6, wp.int16)
+vec2i16 = wp.types.vector(2, wp.int16)
+vec2u16 = wp.types.vector(2, wp.uint16)
+
+
+@wp.struct
+class MapArrays:
+    brick_hash: wp.array(dtype=wp.int32)  # brick + 1, 0 where empty
+    brick_coord: wp.array(dtype=wp.vec3i)
+    brick_seen_tick: wp.array(dtype=wp.int32)
+    cells: wp.array(dtype=wp.uint8)
+    gaussian_hash: wp.array(dtype=wp.int32)  # Gaussian + 1, 0 where empty, TOMBSTONE where one was removed
+    gaussian_cell: wp.array(dtype=wp.int32)  # cell id, DEAD when removed
+    mean: wp.array(dtype=vec3u16)
+    covariance: wp.array(dtype=vec6i16)  # xx, xy, xz, yy, yz, zz
+    weight: wp.array(dtype=wp.float32)
+    color: wp.array(dtype=wp.uint32)  # 10 bits each for r, g, b; 0 in the top two: never coloured
+    labels: wp.array(dtype=vec2i16)
+    label_weights: wp.array(dtype=vec2u16)
+    first_seen_tick: wp.array(dtype=wp.int32)
+    last_seen_tick: wp.array(dtype=wp.int32)
+    counters: wp.array(dtype=wp.int32)
+
+
+@wp.struct
+class View:
+    """One frame's camera and the block of bricks around its view; positions are relative to that block's corner."""
+
+    R_grid_camera: wp.mat33
+    t_grid_camera: wp.vec3  # metres from the block's corner
+    origin_brick: wp.vec3i
+    grid_size: wp.vec3i  # in bricks
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    stride: int
+    offset: int  # of the first pixel used
+    columns: int
+    rows: int
+    tick: int
+    has_labels: int
+    has_rgb: int
+
+
+@wp.struct
+class Rules:
+    """The configuration as kernels need it."""
+
+    cell_m: float
+    min_depth_m: float
+    max_depth_m: float
+    hit_levels: int
+    miss_levels: int
+    unknown_level: int  # the level that log-odds 0 has: where an unknown cell starts
+    remove_level: int
+    occupied_level: int  # at and above it a cell counts as occupied
+    min_log_odds: float
+    log_odds_step: float
+    miss_weight_decay: float
+    sigma_m: float
+    sigma_per_m2: float
+    carve_margin_m: float
+    max_edge_ratio: float
+    min_variance: float  # in squared cell sides
+    gate: float  # squared sigmas
+
+
+@wp.struct
+class Scratch:
+    """What lives for one frame. `candidate_of` maps the block's bricks to those in view, numbered densely."""
+
+    pooled_m: wp.array2d(dtype=wp.float32)  # the nearest depth around each used pixel
+    tile_max_m: wp.array2d(dtype=wp.float32)
+    candidate_of: wp.array(dtype=wp.int32)
+    candidate_grid: wp.array(dtype=wp.vec3i)
+    candidate_brick: wp.array(dtype=wp.int32)
+    candidate_is_hit: wp.array(dtype=wp.int32)
+    slot_of_cell: wp.array(dtype=wp.int32)  # candidate * 512 + local -> slot in sums, -1 where untouched
+    touched_cell: wp.array(dtype=wp.int32)
+    sums: wp.array2d(dtype=wp.float32)
+    label_slots: wp.array2d(dtype=wp.int32)
+    label_counts: wp.array2d(dtype=wp.int32)
+    counters: wp.array(dtype=wp.int32)
+
+
+@wp.func
+def hash_brick(x: int, y: int, z: int, num_slots: int) -> int:
+    h = wp.uint32(x) * wp.uint32(73856093) ^ wp.uint32(y) * wp.uint32(19349669) ^ wp.uint32(z) * wp.uint32(83492791)
+    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(668265263)
+    h = h ^ (h >> wp.uint32(13))
+    return int((wp.uint64(h) * wp.uint64(num_slots)) >> wp.uint64(32))
+
+
+@wp.func
+def hash_cell(cell: int, num_slots: int) -> int:
+    h = wp.uint32(cell) * wp.uint32(1640531527)
+    h = h ^ (h >> wp.uint32(16))
+    h = h * wp.uint32(668265263)
+    return int((wp.uint64(h) * wp.uint64(num_slots)) >> wp.uint64(32))
+
+
+@wp.func
+def find_brick(m: MapArrays, x: int, y: int, z: int) -> int:
+    """The brick at that brick coordinate, or -1. Linear probing; bricks are never removed one by one."""
+    num_slots = m.brick_hash.shape[0]
+    slot = hash_brick(x, y, z, num_slots)
+    found = int(-1)
+    for _ in range(num_slots):
+        entry = m.brick_hash[slot]
+        if entry == 0:
+            break
+        coord = m.brick_coord[entry - 1]
+        if coord[0] == x and coord[1] == y and coord[2] == z:
+            found = entry - 1
+            break
+        slot += 1
+        if slot == num_slots:
+            slot = 0
+    return found
+
+
+@wp.func
+def put_brick(m: MapArrays, x: int, y: int, z: int) -> int:
+    """A new brick there, or -1 when the arrays are full. One thread only may put a given coordinate."""
+    brick = wp.atomic_add(m.counters, NUM_BRICKS, 1)
+    if brick >= m.brick_coord.shape[0]:
+        wp.atomic_sub(m.counters, NUM_BRICKS, 1)
+        return -1
+    m.brick_coord[brick] = wp.vec3i(x, y, z)
+    num_slots = m.brick_hash.shape[0]
+    slot = hash_brick(x, y, z, num_slots)
+    for _ in range(num_slots):
+        if wp.atomic_cas(m.brick_hash, slot, 0, brick + 1) == 0:
+            break
+        slot += 1
+        if slot == num_slots:
+            slot = 0
+    return brick
+
+
+@wp.func
+def gaussian_slot(m: MapArrays, cell: int) -> int:
+    """Where in `gaussian_hash` the cell's Gaussian stands, or -1."""
+    num_slots = m.gaussian_hash.shape[0]
+    slot = hash_cell(cell, num_slots)
+    found = int(-1)
+    for _ in range(num_slots):
+        entry = m.gaussian_hash[slot]
+        if entry == 0:
+            break
+        if entry > 0:
+            if m.gaussian_cell[entry - 1] == cell:
+                found = slot
+                break
+        slot += 1
+        if slot == num_slots:
+            slot = 0
+    return found
+
+
+@wp.func
+def find_gaussian(m: MapArrays, cell: int) -> int:
+    """The Gaussian of the cell, or -1."""
+    slot = gaussian_slot(m, cell)
+    if slot < 0:
+        return -1
+    return m.gaussian_hash[slot] - 1
+
+
+@wp.func
+def put_gaussian(m: MapArrays, cell: int) -> int:
+    """A new Gaussian for the cell, or -1 when the arrays are full. One thread only may put a given cell."""
+    gaussian = wp.atomic_add(m.counters, NUM_GAUSSIANS, 1)
+    if gaussian >= m.gaussian_cell.shape[0]:
+        wp.atomic_sub(m.counters, NUM_GAUSSIANS, 1)
+        return -1
+    m.gaussian_cell[gaussian] = cell
+    hash_gaussian(m, gaussian)
+    return gaussian
+
+
+@wp.func
+def hash_gaussian(m: MapArrays, gaussian: int):
+    num_slots = m.gaussian_hash.shape[0]
+    slot = hash_cell(m.gaussian_cell[gaussian], num_slots)
+    for _ in range(num_slots):
+        if wp.atomic_cas(m.gaussian_hash, slot, 0, gaussian + 1) == 0:
+            break
+        slot += 1
+        if slot == num_slots:
+            slot = 0
+
+
+@wp.func
+def mean_in_cell(m: MapArrays, gaussian: int) -> wp.vec3:
+    """The mean, 0..1 across its cell on each axis."""
+    q = m.mean[gaussian]
+    return wp.vec3(float(q[0]), float(q[1]), float(q[2])) * (1.0 / MEAN_STEPS)
+
+
+@wp.func
+def covariance_in_cell(m: MapArrays, gaussian: int, min_variance: float) -> wp.mat33:
+    """The covariance in squared cell sides, `min_variance` added to its diagonal."""
+    q = m.covariance[gaussian]
+    s = 1.0 / COVARIANCE_STEPS
+    xx = float(q[0]) * s + min_variance
+    xy = float(q[1]) * s
+    xz = float(q[2]) * s
+    yy = float(q[3]) * s + min_variance
+    yz = float(q[4]) * s
+    zz = float(q[5]) * s + min_variance
+    return wp.mat33(xx, xy, xz, xy, yy, yz, xz, yz, zz)
+
+
+@wp.func
+def local_of(x: int, y: int, z: int) -> int:
+    return (x * BRICK_SIDE + y) * BRICK_SIDE + z

@@ -1,0 +1,138 @@
+"""One frame's camera as kernels need it, and the scratch memory that fits it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embodied_mem.geometry import back_project, transform
+from embodied_mem.layers.occupancy import _structures
+from embodied_mem.layers.occupancy._carving import TILE
+from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, NUM_LABEL_SLOTS, NUM_SUMS
+from embodied_mem.layers.occupancy._warp import wp
+from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.messages import Frame
+
+MAX_TOUCHED_CELLS = 1 << 16
+"""Cells that one frame can hit: more than a 5 m deep view has at 3 cm. Points of further cells are left out."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The bricks around a frame's view: brick coordinate of the first, and how many on each axis."""
+
+    origin_brick: np.ndarray
+    size: np.ndarray
+
+    @property
+    def num_bricks(self) -> int:
+        return int(np.prod(self.size))
+
+
+def used_pixels(frame: Frame, stride_px: int) -> tuple[int, int, int]:
+    """(offset, columns, rows): which pixels a frame is read at, every `stride_px` from the offset."""
+    offset = stride_px // 2 if min(frame.depth_m.shape) > stride_px // 2 else 0
+    rows, columns = (-(-(side - offset) // stride_px) for side in frame.depth_m.shape)
+    return offset, columns, rows
+
+
+def block_in_view(frame: Frame, furthest_m: float, config: OccupancyConfig) -> Block:
+    """The bricks around the view pyramid from the camera to `furthest_m`."""
+    camera = frame.camera
+    u_px = np.array([-0.5, camera.width_px - 0.5, -0.5, camera.width_px - 0.5])
+    v_px = np.array([-0.5, -0.5, camera.height_px - 0.5, camera.height_px - 0.5])
+    depth_m = np.full(4, furthest_m, dtype=np.float32)
+    corners_camera = np.vstack([np.zeros((1, 3)), back_project(camera, depth_m, u_px, v_px).astype(np.float64)])
+    corners_world = transform(frame.T_world_camera, corners_camera)
+    side_m = config.cell_m * BRICK_SIDE
+    low = np.floor((corners_world.min(axis=0) - config.cell_m) / side_m).astype(np.int64)
+    high = np.floor((corners_world.max(axis=0) + config.cell_m) / side_m).astype(np.int64)
+    return Block(origin_brick=low, size=high - low + 1)
+
+
+def make_view(frame: Frame, block: Block, tick: int, config: OccupancyConfig) -> _structures.View:
+    """The frame's camera relative to the block's corner: exact however far from the world's origin."""
+    camera = frame.camera
+    T = frame.T_world_camera
+    view = _structures.View()
+    view.R_grid_camera = wp.mat33(*T[:3, :3].ravel().tolist())
+    corner_world = block.origin_brick * (config.cell_m * BRICK_SIDE)
+    view.t_grid_camera = wp.vec3(*(T[:3, 3] - corner_world).tolist())
+    view.origin_brick = wp.vec3i(*block.origin_brick.tolist())
+    view.grid_size = wp.vec3i(*block.size.tolist())
+    view.fx, view.fy, view.cx, view.cy = camera.fx, camera.fy, camera.cx, camera.cy
+    view.width, view.height = camera.width_px, camera.height_px
+    view.stride = config.stride_px
+    view.offset, view.columns, view.rows = used_pixels(frame, config.stride_px)
+    view.tick = tick
+    return view
+
+
+def make_rules(config: OccupancyConfig) -> _structures.Rules:
+    """The configuration as kernels need it."""
+    rules = _structures.Rules()
+    rules.cell_m = config.cell_m
+    rules.min_depth_m, rules.max_depth_m = max(config.min_depth_m, 1e-6), config.max_depth_m
+    rules.hit_levels, rules.miss_levels = config.hit_levels, config.miss_levels
+    rules.unknown_level = config.level(0.0)
+    rules.remove_level = config.level(config.remove_log_odds)
+    rules.occupied_level = config.occupied_level
+    rules.min_log_odds, rules.log_odds_step = config.min_log_odds, config.log_odds_step
+    rules.miss_weight_decay = config.miss_weight_decay
+    rules.sigma_m, rules.sigma_per_m2 = config.depth_sigma_m, config.depth_sigma_per_m2
+    rules.carve_margin_m = config.carve_margin_m
+    rules.max_edge_ratio = config.max_edge_ratio
+    rules.min_variance = (config.min_sigma_m / config.cell_m) ** 2
+    rules.gate = config.gate_sigmas**2
+    return rules
+
+
+class FrameScratch:
+    """Memory that one frame needs and the next one reuses; it grows to the largest view seen and stays there."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._pixels = (0, 0)
+        self.arrays = _structures.Scratch()
+        self.arrays.counters = wp.zeros(4, dtype=wp.int32, device=device)
+        self.arrays.slot_of_cell = wp.empty(0, dtype=wp.int32, device=device)
+        self._fit_block(1)
+
+    def fit(self, view: _structures.View, block: Block) -> None:
+        """Room for that image and block, before the candidates among the block's bricks are known."""
+        if self._pixels != (view.rows, view.columns):
+            self._fit_pixels(view.rows, view.columns)
+        if self.arrays.candidate_of.shape[0] < block.num_bricks:
+            self._fit_block(int(block.num_bricks * 1.5))
+
+    def fit_candidates(self, num_candidates: int) -> None:
+        """Room for the cells of that many bricks."""
+        if self.arrays.slot_of_cell.shape[0] < num_candidates * BRICK_CELLS:
+            num_cells = int(num_candidates * 1.25) * BRICK_CELLS + BRICK_CELLS
+            self.arrays.slot_of_cell = wp.full(num_cells, -1, dtype=wp.int32, device=self._device)
+
+    @property
+    def num_bytes(self) -> int:
+        """What all of it takes."""
+        names = [name for name in vars(_structures.Scratch.cls)["__annotations__"] if name]
+        return sum(int(getattr(self.arrays, name).capacity) for name in names)
+
+    def _fit_pixels(self, rows: int, columns: int) -> None:
+        self._pixels = (rows, columns)
+        tiles = (-(-rows // TILE), -(-columns // TILE))
+        num_touched = min(rows * columns, MAX_TOUCHED_CELLS)
+        arrays, device = self.arrays, self._device
+        arrays.pooled_m = wp.zeros((rows, columns), dtype=wp.float32, device=device)
+        arrays.tile_max_m = wp.zeros(tiles, dtype=wp.float32, device=device)
+        arrays.touched_cell = wp.zeros(num_touched, dtype=wp.int32, device=device)
+        arrays.sums = wp.zeros((num_touched, NUM_SUMS), dtype=wp.float32, device=device)
+        arrays.label_slots = wp.full((num_touched, NUM_LABEL_SLOTS), -1, dtype=wp.int32, device=device)
+        arrays.label_counts = wp.zeros((num_touched, NUM_LABEL_SLOTS), dtype=wp.int32, device=device)
+
+    def _fit_block(self, num_bricks: int) -> None:
+        arrays, device = self.arrays, self._device
+        arrays.candidate_of = wp.zeros(num_bricks, dtype=wp.int32, device=device)
+        arrays.candidate_grid = wp.zeros(num_bricks, dtype=wp.vec3i, device=device)
+        arrays.candidate_brick = wp.zeros(num_bricks, dtype=wp.int32, device=device)
+        arrays.candidate_is_hit = wp.zeros(num_bricks, dtype=wp.int32, device=device)

@@ -1,0 +1,110 @@
+"""What can be set about the occupancy map, with its defaults."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from embodied_mem.errors import ConfigError
+
+MAX_RANGE_CELLS = 250
+"""How many cells deep a view may be: the scratch memory of a frame grows with its cube."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OccupancyConfig:
+    """The occupancy map's options.
+
+    Attributes:
+        cell_m: side of a cell; each holds at most one Gaussian.
+        stride_px: every how many pixels, in u and v, depth is fused and carved.
+        min_depth_m, max_depth_m: the depths that are fused; nearer ones are taken as not measured, further ones only
+            say that the space up to max_depth_m is free.
+        hit_log_odds, miss_log_odds: evidence of one frame that hits, or sees through, a cell.
+        min_log_odds, max_log_odds: evidence is clamped to these, so that a change shows after a few frames.
+        remove_log_odds: a Gaussian whose evidence falls to this is removed; its cell stays known as free.
+        miss_weight_decay: what a miss multiplies a Gaussian's moments' weight by.
+        depth_sigma_m, depth_sigma_per_m2: the sensor's noise, sigma = depth_sigma_m + depth_sigma_per_m2 * z**2.
+        carve_margin_m: how far behind a cell's centre (or its Gaussian's mean) a depth must lie, besides three
+            sigmas of noise, to say that the place was seen through.
+        carve_window_px: a place is seen through only when the nearest depth this many pixels around it is behind it.
+        max_edge_ratio: a pixel further than this times its depth from both neighbours is a flying pixel and left out.
+        min_sigma_m: what is added (squared) to each covariance when it is read.
+        gate_sigmas: how many sigmas around its mean a Gaussian fills.
+        transient_labels: labels that carve but are never fused, such as people.
+        budget_bytes: what the map may take, its hash included; the stalest bricks are evicted beyond it.
+        device: "cpu", or a CUDA device such as "cuda:0".
+    """
+
+    cell_m: float = 0.08
+    stride_px: int = 4
+    min_depth_m: float = 0.15
+    max_depth_m: float = 5.0
+    hit_log_odds: float = 0.85
+    miss_log_odds: float = -0.4
+    min_log_odds: float = -2.0
+    max_log_odds: float = 3.5
+    remove_log_odds: float = -1.0
+    miss_weight_decay: float = 0.7
+    depth_sigma_m: float = 0.0012
+    depth_sigma_per_m2: float = 0.0019
+    carve_margin_m: float = 0.03
+    carve_window_px: int = 4
+    max_edge_ratio: float = 0.03
+    min_sigma_m: float = 0.008
+    gate_sigmas: float = 2.5
+    transient_labels: tuple[str, ...] = ("person", "robot")
+    budget_bytes: int = 256 * 1024 * 1024
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        self._check("cell_m", 0.005 <= self.cell_m <= 2.0, "0.005..2 metres")
+        self._check("stride_px", 1 <= self.stride_px <= 32, "1..32")
+        self._check("min_depth_m", 0.0 <= self.min_depth_m < self.max_depth_m, "0 or more, below max_depth_m")
+        deepest_m = MAX_RANGE_CELLS * self.cell_m
+        self._check("max_depth_m", self.max_depth_m <= deepest_m, f"at most {MAX_RANGE_CELLS} cells ({deepest_m:g} m)")
+        self._check("hit_log_odds", 0.0 < self.hit_log_odds <= 5.0, "above 0, at most 5")
+        self._check("miss_log_odds", -5.0 <= self.miss_log_odds < 0.0, "-5 or more, below 0")
+        self._check("min_log_odds", -8.0 <= self.min_log_odds < 0.0, "-8 or more, below 0")
+        self._check("max_log_odds", 0.0 < self.max_log_odds <= 8.0, "above 0, at most 8")
+        self._check("remove_log_odds", self.min_log_odds <= self.remove_log_odds < 0, "from min_log_odds to below 0")
+        self._check("miss_weight_decay", 0.0 < self.miss_weight_decay <= 1.0, "above 0, at most 1")
+        self._check("depth_sigma_m", self.depth_sigma_m > 0.0, "above 0")
+        self._check("depth_sigma_per_m2", self.depth_sigma_per_m2 >= 0.0, "0 or more")
+        self._check("carve_margin_m", self.carve_margin_m >= 0.0, "0 or more")
+        self._check("carve_window_px", 0 <= self.carve_window_px <= 64, "0..64")
+        self._check("max_edge_ratio", self.max_edge_ratio > 0.0, "above 0")
+        self._check("min_sigma_m", self.min_sigma_m > 0.0, "above 0")
+        self._check("gate_sigmas", 0.5 <= self.gate_sigmas <= 6.0, "0.5..6")
+        self._check("budget_bytes", self.budget_bytes >= 1 << 20, "at least 1 MiB (1048576)")
+
+    def _check(self, name: str, is_good: bool, allowed: str) -> None:
+        if not is_good:
+            raise ConfigError(f"occupancy.{name} is {getattr(self, name)!r}; it must be {allowed}. Change it there.")
+
+    @property
+    def log_odds_step(self) -> float:
+        """The log-odds between two neighbouring levels of the 7 bits that a cell has."""
+        return (self.max_log_odds - self.min_log_odds) / (NUM_LEVELS - 1)
+
+    def level(self, log_odds: float) -> int:
+        """The level (1..127) nearest to `log_odds`; 0 is kept for unknown."""
+        clamped = min(max(log_odds, self.min_log_odds), self.max_log_odds)
+        return 1 + round((clamped - self.min_log_odds) / self.log_odds_step)
+
+    @property
+    def occupied_level(self) -> int:
+        """The lowest level whose log-odds are above 0 (more likely occupied than not)."""
+        return 2 + math.floor(-self.min_log_odds / self.log_odds_step + 1e-9)
+
+    @property
+    def hit_levels(self) -> int:
+        return max(1, round(self.hit_log_odds / self.log_odds_step))
+
+    @property
+    def miss_levels(self) -> int:
+        return max(1, round(-self.miss_log_odds / self.log_odds_step))
+
+
+NUM_LEVELS = 127
+"""Levels of evidence in 7 bits besides unknown."""

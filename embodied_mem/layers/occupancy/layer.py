@@ -1,0 +1,168 @@
+"""The occupancy layer: a global map of 3D semantic Gaussians from posed depth, free and unknown space kept apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float32, Int8, Int16
+
+from embodied_mem.errors import InvalidQuery, StampRunsBackwards
+from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.labels import LabelTable
+from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
+from embodied_mem.messages import MapChange, Percept
+
+if TYPE_CHECKING:
+    from embodied_mem.layers.occupancy._map import GaussianMap
+
+
+class OccupancyLayer:
+    """What is occupied, free and unknown around the robot, from every frame it was given.
+
+    The world has no bounds known in advance; memory is bounded by `config.budget_bytes`. A map does not change by
+    itself: only frames change it. Not thread-safe; the arrays that it returns are copies.
+    """
+
+    def __init__(self, config: OccupancyConfig = OccupancyConfig()) -> None:  # noqa: B008 (frozen)
+        self.config = config
+        self._map = _new_map(config)
+        self._labels = LabelTable(config.transient_labels)
+        self._translations: dict[tuple[str, ...], np.ndarray] = {}
+        self._last_stamps: dict[tuple[str, str], int] = {}
+
+    def update(self, percept: Percept) -> MapChange:
+        """Fuse one frame: what it hits becomes more likely occupied, what it sees through less.
+
+        Raises:
+            StampRunsBackwards: the frame is older than the last one of its robot and sensor; nothing has changed.
+        """
+        frame = percept.frame
+        self._check_stamp(frame.robot, frame.sensor, frame.stamp_ns)
+        has_labels = percept.label_index is not None
+        translation = self._translation(percept.labels) if has_labels else np.empty(0, dtype=np.int16)
+        change = self._map.fuse(frame, percept.label_index, translation)
+        self._last_stamps[frame.robot, frame.sensor] = frame.stamp_ns
+        return change
+
+    def _check_stamp(self, robot: str, sensor: str, stamp_ns: int) -> None:
+        last_ns = self._last_stamps.get((robot, sensor), -1)
+        if stamp_ns < last_ns:
+            raise StampRunsBackwards(
+                f"frame of {robot!r}/{sensor!r} has stamp {stamp_ns} ns, before the previous one at {last_ns} ns; the "
+                "map takes frames of one sensor in order. Sort them, or reset() for a new session after a clock jump."
+            )
+
+    def _translation(self, labels: tuple[str, ...]) -> Int16[np.ndarray, "n"]:
+        known = self._translations.get(labels)
+        if known is None:
+            # Frames of one detector repeat a few label tuples; the bound only guards against one that never does.
+            if len(self._translations) >= 256:
+                self._translations.clear()
+            known = self._translations[labels] = self._labels.translate(labels)
+        return known
+
+    def occupancy_at(self, points_world: Float[np.ndarray, "n 3"]) -> Float32[np.ndarray, "n"]:
+        """The probability that each point is occupied; NaN where it is unknown."""
+        return self._map.probabilities(_check_vectors("points_world", points_world))
+
+    def state_at(self, points_world: Float[np.ndarray, "n 3"]) -> Int8[np.ndarray, "n"]:
+        """UNKNOWN (-1), FREE (0) or OCCUPIED (1) for each point."""
+        probability = self.occupancy_at(points_world)
+        known = np.where(probability > 0.5, OCCUPIED, FREE)
+        return np.where(np.isnan(probability), UNKNOWN, known).astype(np.int8)
+
+    def cast_rays(
+        self,
+        origins_world: Float[np.ndarray, "n 3"],
+        directions_world: Float[np.ndarray, "n 3"],
+        max_range_m: float = 10.0,
+    ) -> tuple[Float32[np.ndarray, "n"], Int16[np.ndarray, "n"]]:
+        """How far along each ray the first surface lies, and its label as an index into `labels`.
+
+        Distances are along the ray, whatever the length of its direction; infinity and -1 where nothing is met.
+        Unknown space stops no ray: ask `state_at` for what lies on the way.
+        """
+        origins = _check_vectors("origins_world", origins_world).astype(np.float64)
+        directions = _check_vectors("directions_world", directions_world).astype(np.float64)
+        lengths = np.linalg.norm(directions, axis=1, keepdims=True)
+        if len(origins) != len(directions) or (lengths == 0.0).any() or not max_range_m > 0.0:
+            raise InvalidQuery(
+                f"cast_rays got {len(origins)} origins, {len(directions)} directions ({int((lengths == 0).sum())} of "
+                f"length zero) and max_range_m={max_range_m}; give as many directions as origins, none zero, and a "
+                "range above 0."
+            )
+        return self._map.cast(origins, (directions / lengths).astype(np.float32), float(max_range_m))
+
+    def snapshot(self) -> MapSnapshot:
+        """Every Gaussian, as arrays of their own that later frames do not change."""
+        return self._map.snapshot(self._labels.labels)
+
+    def free_cells(self) -> Float32[np.ndarray, "n 3"]:
+        """The centres, in world, of all cells that are known to be free (spaced by `config.cell_m`)."""
+        return self._map.free_cells()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that `cast_rays` and snapshots number, in the order they were first seen."""
+        return self._labels.labels
+
+    @property
+    def num_bytes(self) -> int:
+        """What the map takes, hashes and spare room included; never above `config.budget_bytes`."""
+        return self._map.num_bytes
+
+    @property
+    def num_scratch_bytes(self) -> int:
+        """Working memory beside the map, as large as the largest view needed; it does not grow with the map."""
+        return self._map.num_scratch_bytes
+
+    @property
+    def num_evicted(self) -> int:
+        """Gaussians that were given up for the budget since the start or the last reset."""
+        return self._map.num_evicted
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that the map knows, as named arrays; equal maps give equal arrays however they came about."""
+        from embodied_mem.layers.occupancy._saving import pack
+
+        return pack(self._map, self._labels.labels, self._last_stamps)
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Hold what `state()` gave instead of what is held now; nothing changes when it is refused.
+
+        Raises:
+            NewerSchema: written by a later version.
+            DamagedStore: arrays are missing, or contradict each other.
+            ConfigError: made with another cell size or other limits of evidence than this layer's.
+        """
+        from embodied_mem.layers.occupancy._saving import unpack
+
+        labels, last_stamps = unpack(state, self._map)
+        self._labels = LabelTable(self.config.transient_labels, labels)
+        self._translations = {}
+        self._last_stamps = last_stamps
+
+    def reset(self) -> None:
+        """Forget everything, stamps and labels included."""
+        self._map.clear()
+        self._labels = LabelTable(self.config.transient_labels)
+        self._translations = {}
+        self._last_stamps = {}
+
+
+def _new_map(config: OccupancyConfig) -> GaussianMap:
+    # Warp is imported only when a map is made, so that configurations can be read without it.
+    from embodied_mem.layers.occupancy._map import GaussianMap
+
+    return GaussianMap(config)
+
+
+def _check_vectors(name: str, vectors: np.ndarray) -> np.ndarray:
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or vectors.shape[1] != 3 or not np.isfinite(vectors).all():
+        raise InvalidQuery(
+            f"{name} has shape {vectors.shape} or holds NaN or infinity; it must be (n, 3) and finite. "
+            "Use reshape(-1, 3), and drop pixels without depth."
+        )
+    return vectors
