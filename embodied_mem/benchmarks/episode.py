@@ -41,12 +41,53 @@ def run_episode(config: EpisodeConfig, memory: RobotMemory, *, log_path: Path, o
     """
     import gymnasium
 
-    from embodied_mem import envs
-    from embodied_mem.envs.frames import to_events, to_frame
+    import embodied_mem.envs  # registers the environments
+    from embodied_mem.envs.mujoco.tour import TourPolicy
 
-    del envs  # imported because it registers the environments
-    env = gymnasium.make(config.env.id, log_path=log_path, **asdict(config.env.options))
+    env = gymnasium.make(
+        config.env.id, disable_env_checker=True, log_path=log_path, **asdict(config.env.options)
+    )
     try:
-        return _run(env, config, memory, on_step, to_frame, to_events)
+        observation, info = env.reset(seed=config.seed)
+        policy = TourPolicy(env.unwrapped)
+        return _run(env, policy, (observation, info), config, memory, on_step)
     finally:
         env.close()
+
+
+def _run(
+    env: Any, policy: Any, first: tuple[Any, Any], config: EpisodeConfig, memory: RobotMemory, on_step: OnStep
+) -> Episode:
+    from embodied_mem.envs.frames import to_events, to_frame
+
+    observation, info = first
+    names = env.unwrapped.category_names
+    start_s, observe_s = time.perf_counter(), 0.0
+    path_world: list[np.ndarray] = []
+    last_phase = PHASES[config.policy.name]
+    for step in range(config.max_steps):
+        for event in to_events(info):
+            memory.record(event)
+        if step % config.observe_every == 0:
+            before_s = time.perf_counter()
+            frame = to_frame(observation, info, names)
+            memory.observe(frame)
+            observe_s += time.perf_counter() - before_s
+            path_world.append(frame.T_world_camera[:3, 3])
+        if policy.phase not in last_phase:
+            break
+        on_step(step, policy.phase)
+        observation, _, terminated, truncated, info = env.step(policy.act(observation, info))
+        if terminated or truncated:
+            break
+    return Episode(
+        num_steps=step + 1,
+        num_frames=len(path_world),
+        wall_s=time.perf_counter() - start_s,
+        observe_ms=1e3 * observe_s / len(path_world),
+        path_world=np.array(path_world),
+    )
+
+
+PHASES = {"explore": ("explore",), "tour": ("explore", "away", "return")}
+"""The phases of the tour that each policy plays; it ends when another one begins."""
