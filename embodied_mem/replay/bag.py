@@ -1,0 +1,111 @@
+"""Bags of ROS 2 (MCAP and sqlite3) and ROS 1, read without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from embodied_mem.errors import EmbodiedMemError, InvalidMessage, UnsupportedEncoding
+from embodied_mem.messages import Frame
+from embodied_mem.replay.bag_frames import FrameAssembler, poses_of
+from embodied_mem.replay.bag_topics import COMPRESSED, IMAGE, BagConfig, Topic, choose_topics
+from embodied_mem.replay.recording import OnSkip, Recording, refuse
+
+RECOVERY = "Copy it again; or try `mcap recover FILE` (MCAP) or `ros2 bag reindex FOLDER`."
+
+
+class RosBag(Recording):
+    """A bag's RGB-D frames, posed by its odometry or /tf. Topics are found by what they hold, see `BagConfig`.
+
+    Raises:
+        UnsupportedEncoding: no depth, no camera info, or no bag at all.
+        InvalidMessage: a damaged file.
+        ConfigError: a topic that the bag has not, or several that fit equally.
+    """
+
+    def __init__(self, path: str | Path, config: BagConfig = BagConfig()) -> None:  # noqa: B008 - frozen
+        self.path = Path(path)
+        self._config = config
+        with self._open() as reader:
+            self.topics = choose_topics(_topics(reader), config)
+            self._static = [m for topic, m in self._messages(reader, {"/tf_static"})]
+            self.world_frame = config.world_frame or self._find_world(reader)
+
+    @property
+    def description(self) -> str:
+        color = self.topics.rgb.name if self.topics.rgb else "no colour"
+        return f"{self.path}: bag, depth {self.topics.depth.name}, {color}, world frame {self.world_frame}"
+
+    def __len__(self) -> int:
+        return self.topics.depth.num_messages
+
+    def frames(self, on_skip: OnSkip = refuse) -> Iterator[Frame]:
+        assembler = FrameAssembler(self.topics, self._config, self.world_frame, on_skip)
+        for message in self._static:
+            assembler.add_fixed(message)
+        with self._open() as reader:
+            for topic, message in self._messages(reader, self.topics.names() - {"/tf_static"}):
+                yield from assembler.add(topic, message)
+            yield from assembler.finish()
+
+    @contextmanager
+    def _open(self) -> Iterator[AnyReader]:
+        if not self.path.exists():
+            raise InvalidMessage(f"{self.path} does not exist.")
+        try:
+            with AnyReader([self.path], default_typestore=get_typestore(Stores.ROS2_HUMBLE)) as reader:
+                yield reader
+        except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
+            if isinstance(error, EmbodiedMemError):
+                raise
+            raise InvalidMessage(f"the bag {self.path} cannot be read: {error}. {RECOVERY}") from error
+
+    def _messages(self, reader: AnyReader, names: set[str]) -> Iterator[tuple[str, Any]]:
+        connections = [connection for connection in reader.connections if connection.topic in names]
+        if not connections:  # an empty selection would mean all of them
+            return
+        for connection, _, data in reader.messages(connections=connections):
+            yield connection.topic, reader.deserialize(data, connection.msgtype)
+
+    def _find_world(self, reader: AnyReader) -> str:
+        """The frame above all others in the tree of poses that the depth camera hangs in."""
+        names = {topic.name for topic in self.topics.tf} | {"/tf_static"}
+        if self.topics.odometry:
+            names.add(self.topics.odometry.name)
+        parents: dict[str, str] = {}
+        camera = self._config.camera_frame or "camera"
+        for text in self._config.static_transforms:
+            parents[text.split()[1].lstrip("/")] = text.split()[0].lstrip("/")
+        for _, message in self._messages(reader, names):
+            for parent, child, _, _ in poses_of(message, camera):
+                parents.setdefault(child.lstrip("/"), parent.lstrip("/"))
+        roots = sorted(set(parents.values()) - set(parents))
+        if not roots:
+            raise UnsupportedEncoding(
+                f"the bag {self.path} has no poses (odometry, stamped poses or /tf). Record them, or run odometry on "
+                "the images first."
+            )
+        return next((root for root in ("map", "world", "odom") if root in roots), roots[0])
+
+
+def _topics(reader: AnyReader) -> list[Topic]:
+    return [
+        Topic(name=name, type=info.msgtype or "", num_messages=info.msgcount, sample=_sample(reader, name, info.msgtype))
+        for name, info in sorted(reader.topics.items())
+    ]
+
+
+def _sample(reader: AnyReader, name: str, kind: str | None) -> str:
+    """The encoding or format of a topic's first image."""
+    if kind not in (IMAGE, COMPRESSED):
+        return ""
+    connections = [connection for connection in reader.connections if connection.topic == name]
+    for connection, _, data in reader.messages(connections=connections):
+        message: Any = reader.deserialize(data, connection.msgtype)
+        return str(message.encoding if kind == IMAGE else message.format)
+    return ""
