@@ -8,9 +8,9 @@ from typing import Any
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
 from .floor_plan import MAX_ROOMS, MIN_ROOMS
-from .script import SCRIPTS
 
 INSTANCE_IDS = ("shuffled", "constant")
+SCRIPT_NAMES = ("demo", "patrol")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class HouseholdConfig:
     """Options that do not depend on the seed.
 
     image_size: (height, width) in pixels. depth_range_m: nearer and farther pixels read 0. script: one of
-    SCRIPTS or None, what the person does. instance_ids: "shuffled" draws segmentation ids anew at every frame,
+    SCRIPT_NAMES or None, what the person does. instance_ids: "shuffled" draws segmentation ids anew at every frame,
     "constant" keeps them through an episode. truth_in_info: puts the simulator's truth into `info["truth"]`.
     max_steps: the episode is truncated after so many steps (0: never).
     """
@@ -66,7 +66,7 @@ class HouseholdConfig:
         object.__setattr__(self, "depth_range_m", tuple(float(d) for d in self.depth_range_m))
         if not isinstance(self.depth_noise, DepthNoise):
             object.__setattr__(self, "depth_noise", DepthNoise(**self.depth_noise))
-        self._require("script", self.script is None or self.script in SCRIPTS, f"one of {sorted(SCRIPTS)} or None")
+        self._require("script", self.script is None or self.script in SCRIPT_NAMES, f"one of {SCRIPT_NAMES} or None")
         self._require("instance_ids", self.instance_ids in INSTANCE_IDS, f"one of {INSTANCE_IDS}")
         self._require("num_rooms", MIN_ROOMS <= self.num_rooms <= MAX_ROOMS, f"{MIN_ROOMS} to {MAX_ROOMS}")
         self._require("image_size", all(16 <= n <= 4096 for n in self.image_size), "(height, width), 16 to 4096 each")
