@@ -41,7 +41,7 @@ def run_episode(config: EpisodeConfig, memory: RobotMemory, *, log_path: Path, o
     """
     import gymnasium
 
-    import embodied_mem.envs  # registers the environments
+    import embodied_mem.envs  # noqa: F401 (registers the environments)
     from embodied_mem.envs.mujoco.tour import TourPolicy
 
     env = gymnasium.make(
@@ -49,7 +49,13 @@ def run_episode(config: EpisodeConfig, memory: RobotMemory, *, log_path: Path, o
     )
     try:
         observation, info = env.reset(seed=config.seed)
-        policy = TourPolicy(env.unwrapped)
+        home: Any = env.unwrapped
+        policy = TourPolicy(
+            home.plan,
+            may_return=lambda: bool(home.script_is_over),
+            control_hz=home.config.control_hz,
+            explores_only=config.policy.name == "explore",
+        )
         return _run(env, policy, (observation, info), config, memory, on_step)
     finally:
         env.close()
@@ -64,7 +70,6 @@ def _run(
     names = env.unwrapped.category_names
     start_s, observe_s = time.perf_counter(), 0.0
     path_world: list[np.ndarray] = []
-    last_phase = PHASES[config.policy.name]
     for step in range(config.max_steps):
         for event in to_events(info):
             memory.record(event)
@@ -74,7 +79,7 @@ def _run(
             memory.observe(frame)
             observe_s += time.perf_counter() - before_s
             path_world.append(frame.T_world_camera[:3, 3])
-        if policy.phase not in last_phase:
+        if policy.done:
             break
         on_step(step, policy.phase)
         observation, _, terminated, truncated, info = env.step(policy.act(observation, info))
@@ -88,6 +93,3 @@ def _run(
         path_world=np.array(path_world),
     )
 
-
-PHASES = {"explore": ("explore",), "tour": ("explore", "away", "return")}
-"""The phases of the tour that each policy plays; it ends when another one begins."""

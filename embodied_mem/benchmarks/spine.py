@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from embodied_mem.benchmarks.crowded import crowded_hall, crowded_room
+from embodied_mem.benchmarks.demo.seeds import identity_row, seed_rows
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.messages import Interval, Query, Region
 from embodied_mem.robot_memory import RobotMemory
@@ -32,17 +33,38 @@ GOALS = {
     "demo.unseen.position_error.max_m": Goal(op="<=", value=0.1),
 }
 NUM_ENTITIES = 1000
+STREAM_HZ = 15.0
 QUICK_SEEDS, SEEDS, UNSEEN_SEEDS = (0,), tuple(range(10)), tuple(range(100, 110))
 
 
 def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
     """Every row of the table above; `quick` takes fewer frames and seconds, and one seed instead of twenty."""
+    seeds = QUICK_SEEDS if quick else SEEDS
     rows = [
         *observe_rows(16 if quick else 60, progress),
         *question_rows(20 if quick else 200, progress),
+        *stream_rows(10.0 if quick else 60.0, progress),
+        *seed_rows(GOALS, "demo", seeds, progress),
     ]
-    config = {"quick": quick, "image": [640, 480], "num_entities": NUM_ENTITIES}
-    return BenchmarkResult(name="spine", rows=tuple(rows), config=config)
+    if not quick:
+        rows += seed_rows(GOALS, "demo.unseen", UNSEEN_SEEDS, progress)
+        rows.append(identity_row(GOALS, seeds[:3], progress))
+        seeds = (*seeds, *UNSEEN_SEEDS)
+    config = {"quick": quick, "image": [640, 480], "num_entities": NUM_ENTITIES, "stream_hz": STREAM_HZ}
+    return BenchmarkResult(name="spine", rows=tuple(rows), config=config, seeds=seeds)
+
+
+def stream_rows(seconds: float, progress: Progress) -> list[Row]:
+    """Frames that reach the node's memory from another process, among those sent, and how its memory grows."""
+    from embodied_mem.ros.stream import measure_stream
+
+    progress(f"streaming {STREAM_HZ:g} Hz for {seconds:g} s over ROS")
+    figures = measure_stream(seconds=seconds, hz=STREAM_HZ)
+    return [
+        measured(GOALS, "stream.delivered", figures["delivered"]),
+        measured(GOALS, "stream.rss_growth_mib", figures["rss_growth_mib"], "MiB"),
+        measured(GOALS, "stream/sent", figures["sent"]),
+    ]
 
 
 def observe_rows(num_frames: int, progress: Progress) -> list[Row]:

@@ -1,0 +1,54 @@
+"""The demo's answers over many homes, in one process each run: what one lucky seed cannot show."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from embodied_mem.benchmarks.demo.asking import GradedQuestion, fraction_right, max_error_m
+from embodied_mem.benchmarks.demo.local import run_demo
+from embodied_mem.benchmarks.results import Goal, Row, measured
+from embodied_mem.benchmarks.run_configs import EnvChoice, EpisodeConfig, PolicyChoice
+from embodied_mem.envs import HOUSEHOLD_ID
+from embodied_mem.envs.mujoco.config import HouseholdConfig
+
+
+def demo_config(seed: int, **options: Any) -> EpisodeConfig:
+    """The demo's episode with environment options changed; configs/demo.yaml says the same for the command line."""
+    env = EnvChoice(id=HOUSEHOLD_ID, options=HouseholdConfig(script="demo", **options))
+    return EpisodeConfig(env=env, policy=PolicyChoice(name="tour"), seed=seed)
+
+
+def graded_demo(config: EpisodeConfig, progress: Callable[[str], None]) -> tuple[GradedQuestion, ...]:
+    """The graded questions of one demo in a folder that is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="embodied-mem-") as folder:
+        return run_demo(dataclasses.replace(config, out=folder), Path(folder), progress).graded
+
+
+def seed_rows(
+    goals: dict[str, Goal], prefix: str, seeds: Sequence[int], progress: Callable[[str], None]
+) -> tuple[Row, ...]:
+    """How many answers are right over `seeds`, and the largest position error among them."""
+    graded: list[GradedQuestion] = []
+    for seed in seeds:
+        graded += graded_demo(demo_config(seed), lambda doing, seed=seed: progress(f"demo seed {seed}: {doing}"))
+    return (
+        measured(goals, f"{prefix}.answers.right", fraction_right(graded)),
+        measured(goals, f"{prefix}.position_error.max_m", max_error_m(graded), "m"),
+        measured(goals, f"{prefix}/questions", len(graded)),
+    )
+
+
+def identity_row(goals: dict[str, Goal], seeds: Sequence[int], progress: Callable[[str], None]) -> Row:
+    """How much better the answers are when the simulator keeps its instance ids: nothing, if identity is the memory's."""
+    shares = {}
+    for kind in ("constant", "shuffled"):
+        graded: list[GradedQuestion] = []
+        for seed in seeds:
+            progress(f"demo seed {seed} with {kind} ids")
+            graded += graded_demo(demo_config(seed, instance_ids=kind), lambda _: None)
+        shares[kind] = fraction_right(graded)
+    return measured(goals, "ids.constant_minus_shuffled", shares["constant"] - shares["shuffled"])
