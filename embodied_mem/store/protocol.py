@@ -74,7 +74,11 @@ class Repository(Protocol):
         ...
 
     def changes(
-        self, *, entity_id: EntityId | None = None, since_ns: int | None = None, known_at_ns: int | None = None
+        self,
+        *,
+        entity_id: EntityId | None = None,
+        since_ns: int | None = None,
+        known_at_ns: int | None = None,
     ) -> tuple[tuple[int, Change], ...]:
         """Changes, with their ids, that were over after `since_ns` (`before_ns` > it), in order of `before_ns`."""
         ...

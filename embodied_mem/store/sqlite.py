@@ -74,7 +74,9 @@ class SqliteRepository:
                 self._db.execute(files("embodied_mem.store").joinpath("schema.sql").read_text())
                 self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
             return
-        found = self._db.execute("SELECT value FROM meta WHERE key='schema'").get if "meta" in tables else None
+        found = (
+            self._db.execute("SELECT value FROM meta WHERE key='schema'").get if "meta" in tables else None
+        )
         if found is None:
             raise DamagedStore(
                 f"{self.path} is a SQLite file but not a memory (tables {sorted(tables)}). Check the path."
@@ -140,7 +142,11 @@ class SqliteRepository:
         self._end("changes", "change_id", change_id, known_to_ns)
 
     def changes(
-        self, *, entity_id: EntityId | None = None, since_ns: int | None = None, known_at_ns: int | None = None
+        self,
+        *,
+        entity_id: EntityId | None = None,
+        since_ns: int | None = None,
+        known_at_ns: int | None = None,
     ) -> tuple[tuple[int, Change], ...]:
         where = _Where()
         where.equals("entity_id", entity_id)
@@ -161,7 +167,9 @@ class SqliteRepository:
         return tuple(rows.event_from(row) for row in self._select(sql, where.values))
 
     def add_sighting(self, sighting: Sighting) -> None:
-        self._insert("INSERT INTO sightings VALUES (NULL,?,?,?,?,?,?,?,?,?,?)", rows.sighting_columns(sighting))
+        self._insert(
+            "INSERT INTO sightings VALUES (NULL,?,?,?,?,?,?,?,?,?,?)", rows.sighting_columns(sighting)
+        )
 
     def sightings(
         self,
@@ -225,7 +233,9 @@ class SqliteRepository:
     def backup_to(self, path: Path) -> None:
         path = Path(path)
         if path.exists():
-            raise StoreError(f"{path} exists already; a backup never overwrites. Choose another name or delete it.")
+            raise StoreError(
+                f"{path} exists already; a backup never overwrites. Choose another name or delete it."
+            )
         with self._mutex:
             target = apsw.Connection(str(path))
             try:
@@ -309,7 +319,9 @@ def _take_lock(path: Path) -> int:
     try:
         descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise StoreError(f"cannot open {lock_path} ({error}). Make its folder, or choose a path you may write to.") from error
+        raise StoreError(
+            f"cannot open {lock_path} ({error}). Make its folder, or choose a path you may write to."
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -340,4 +352,6 @@ def _translated(error: apsw.Error, path: Path | str) -> StoreError:
         return DamagedStore(f"{path} cannot be read as a database ({error}). Load the last saved generation.")
     if isinstance(error, (apsw.BusyError, apsw.LockedError)):
         return StoreInUse(f"{path} is locked by another program ({error}). Close it there first.")
-    return StoreError(f"{path}: SQLite says {error}. Check that the disk has space and the path may be written.")
+    return StoreError(
+        f"{path}: SQLite says {error}. Check that the disk has space and the path may be written."
+    )

@@ -1,0 +1,135 @@
+"""Whether something found elsewhere is something that is missed: a thing that moved keeps its identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from embodied_mem.layers.world import timeline
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.thing import Thing
+from embodied_mem.layers.world.views import ViewLog
+from embodied_mem.store import Repository
+
+SIZE_TOLERANCE_M = 0.05
+MAX_ARRIVAL_CHECKS = 4
+
+
+def note_arrival(thing: Thing, views: ViewLog) -> None:
+    """Find out whether the place of a newly found thing had been seen empty before it was first seen there."""
+    if thing.num_arrival_checks >= MAX_ARRIVAL_CHECKS or len(thing.places) != 1:
+        return
+    thing.num_arrival_checks += 1
+    looks = views.empty_looks(thing.shape.points_world, before_ns=thing.first_seen_ns)
+    thing.arrived_after_ns = looks[-1] if len(looks) >= 2 else None
+
+
+def origin_of(new: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
+    """The missing thing that `new`, just found, most likely is; None when it is another one."""
+    candidates = [
+        (score, thing.entity_id, thing)
+        for thing in things
+        if thing is not new
+        and thing.status in ("gone", "away")
+        and (score := likeness(thing, new, config)) > 0
+        if thing.last_seen_ns <= new.first_seen_ns
+    ]
+    return max(candidates)[2] if candidates else None
+
+
+def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
+    """The newer thing that `gone`, just missed, most likely became; None when it is nowhere."""
+    candidates = []
+    for thing in things:
+        if thing is gone or thing.status != "here" or thing.first_seen_ns < gone.last_seen_ns:
+            continue
+        score = likeness(gone, thing, config)
+        # A look-alike in a place never looked at before may always have stood there.
+        has_come = thing.arrived_after_ns is not None or views.was_near(
+            np.array(thing.box.center, dtype=np.float32), before_ns=thing.first_seen_ns
+        )
+        if score > 0 and has_come:
+            candidates.append(
+                (score + (0.5 if thing.arrived_after_ns is not None else 0.0), thing.entity_id, thing)
+            )
+    return max(candidates)[2] if candidates else None
+
+
+def likeness(old: Thing, new: Thing, config: WorldConfig) -> float:
+    """How well two things agree in label, looks and size: 0 for different things, up to 2."""
+    label = old.label
+    if label in config.agent_labels or label in config.hinged_labels:
+        return 0.0
+    share = new.label_share(label)
+    looks = (
+        float(np.dot(old.appearance, new.appearance)) if len(old.appearance) == len(new.appearance) else 1.0
+    )
+    if share < 0.4 or looks < config.min_look_alike or not _sizes_agree(old, new):
+        return 0.0
+    return share + looks
+
+
+def absorb(old: Thing, new: Thing, repository: Repository, config: WorldConfig) -> None:
+    """Make `new` a later chapter of `old`: its looks, places and shape become those of the old one.
+
+    When both are at the same place (a piece of one thing), their shapes join and the place stays one.
+    """
+    is_piece = old.status == "here" and not is_elsewhere(old, new, config)
+    offset = old.place_index - new.place_index if is_piece else len(old.places)
+    repository.give_sightings(new.entity_id, old.entity_id, offset)
+    if is_piece:
+        old.shape.absorb(new.shape)
+    else:
+        old.places.extend(new.places)
+        old.supports.update({index + offset: support for index, support in new.supports.items()})
+        old.place_index, old.shape = new.place_index + offset, new.shape
+        old.status, old.presence_logit, old.is_whole = new.status, new.presence_logit, new.is_whole
+        old.seen, old.missed = new.seen, new.missed
+    old.num_views += new.num_views
+    old.first_seen_ns = min(old.first_seen_ns, new.first_seen_ns)
+    old.last_seen_ns = max(old.last_seen_ns, new.last_seen_ns)
+    for label, votes in new.label_votes.items():
+        old.label_votes[label] = old.label_votes.get(label, 0.0) + votes
+    ends = {run.place_index + offset: run.to_ns for run in new.runs if run.kind == "here"}
+    ends.update(
+        {run.place_index: run.to_ns for run in old.runs if run.kind == "here"} if not is_piece else {}
+    )
+    old.runs = rebuilt(old, repository, ends)
+    old.is_shape_saved = False
+
+
+def rebuilt(thing: Thing, repository: Repository, ends_ns: dict[int, int]) -> list[timeline.Run]:
+    """The runs of a thing from all its sightings, in order of their stamps.
+
+    Sightings are thinned; `ends_ns` says until when each place's last run really lasted.
+    """
+    runs = timeline.fold(repository.sightings(thing.entity_id))
+    for place_index, end_ns in ends_ns.items():
+        last = max(
+            (k for k, run in enumerate(runs) if run.kind == "here" and run.place_index == place_index),
+            default=-1,
+        )
+        limit_ns = runs[last + 1].from_ns if last + 1 < len(runs) else end_ns
+        if last >= 0 and runs[last].to_ns < min(end_ns, limit_ns):
+            runs[last] = timeline.replace(runs[last], to_ns=min(end_ns, limit_ns))
+    return runs
+
+
+def is_elsewhere(old: Thing, new: Thing, config: WorldConfig) -> bool:
+    """Whether the two boxes lie apart."""
+    gap = np.maximum(np.subtract(old.box.min_m, new.box.max_m), np.subtract(new.box.min_m, old.box.max_m))
+    return bool((gap > config.min_move_m).any())
+
+
+def _sizes_agree(old: Thing, new: Thing) -> bool:
+    """Footprints may turn about the vertical; a piece must fit in, a whole must match."""
+    a, b = np.array(old.size_m), np.array(new.size_m)
+    (a_small, a_large), (b_small, b_large) = np.sort(a[:2]), np.sort(b[:2])
+    # An axis-aligned box of a turned thing is up to its diagonal wide.
+    reach = float(np.hypot(a_small, a_large)) * 1.1 + SIZE_TOLERANCE_M
+    fits = b_large <= reach and b[2] <= a[2] * 1.3 + SIZE_TOLERANCE_M
+    if not (old.is_whole and new.is_whole):
+        return bool(fits)
+    back = float(np.hypot(b_small, b_large)) * 1.1 + SIZE_TOLERANCE_M
+    return bool(fits and a_large <= back and a[2] <= b[2] * 1.3 + SIZE_TOLERANCE_M)

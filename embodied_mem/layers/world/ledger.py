@@ -1,0 +1,151 @@
+"""Keeps the published facts and changes equal to what the looks say, bitemporally.
+
+Whatever a new look rewrites ends its `known` interval now and is replaced: what was true changes, what was known
+at an earlier time never does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+
+from embodied_mem.layers.world import timeline
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.thing import CONFIRMED_VIEWS, Thing
+from embodied_mem.messages import Change, EntityId, Fact, Placement
+from embodied_mem.store import Repository
+
+
+class Ledger:
+    """`facts_of` and `changes_of` hold what is believed now, by entity; the repository also what was once believed."""
+
+    def __init__(self, repository: Repository, config: WorldConfig) -> None:
+        self._repository = repository
+        self._config = config
+        self.facts_of: dict[EntityId, list[Fact]] = defaultdict(list)
+        self.changes_of: dict[EntityId, list[tuple[int, Change]]] = defaultdict(list)
+        for fact in repository.facts(any_time=True):
+            self.facts_of[fact.subject].append(fact)
+        for change_id, change in repository.changes():
+            self.changes_of[change.entity_id].append((change_id, change))
+
+    def publish(self, thing: Thing, known_ns: int) -> tuple[Change, ...]:
+        """Bring facts and changes of `thing` up to date; returns the changes that are new."""
+        sojourns = thing.stays(self._config)
+        self._publish_facts(thing.entity_id, self._wanted_facts(thing, sojourns, known_ns), known_ns)
+        return self._publish_changes(thing, sojourns, known_ns)
+
+    def retract(self, entity_id: EntityId, known_ns: int) -> None:
+        """End everything believed about an entity that turned out to be none, or to be another one."""
+        self._publish_facts(entity_id, [], known_ns)
+        for change_id, _ in self.changes_of.pop(entity_id, []):
+            self._repository.end_change(change_id, known_ns)
+        self.facts_of.pop(entity_id, None)
+
+    def forget(self, entity_id: EntityId) -> None:
+        """Drop an entity that the repository forgets, and what names it."""
+        self.facts_of.pop(entity_id, None)
+        self.changes_of.pop(entity_id, None)
+        for subject, facts in self.facts_of.items():
+            self.facts_of[subject] = [fact for fact in facts if fact.object != entity_id]
+
+    def _wanted_facts(
+        self, thing: Thing, sojourns: list[timeline.PlaceStay], known_ns: int
+    ) -> Iterable[Fact]:
+        def fact(predicate: str, from_ns: int, to_ns: int | None, **more: object) -> Fact:
+            return Fact(
+                fact_id=0, subject=thing.entity_id, predicate=predicate, valid_from_ns=from_ns, valid_to_ns=to_ns,
+                known_from_ns=known_ns, **more,  # type: ignore[arg-type]
+            )  # fmt: skip
+
+        first_ns = min([thing.first_seen_ns, *(stay.from_ns for stay in sojourns)])
+        yield fact("label", first_ns, None, value=thing.label)
+        if thing.color:
+            yield fact("color", first_ns, None, value=thing.color)
+        for stay in sojourns:
+            sources = tuple(dict.fromkeys((stay.first_source, stay.last_source)))
+            is_sure = stay.num_looks > 1
+            confidence = 1.0 - (self._config.false_alarm_rate if is_sure else self._config.miss_rate)
+            span = {"confidence": confidence, "evidence": sources}
+            yield fact("at", stay.from_ns, stay.to_ns, value=thing.places[stay.place_index], **span)
+            support = thing.supports.get(stay.place_index)
+            if support is not None:
+                yield fact(support[0], stay.from_ns, stay.to_ns, object=support[1], **span)
+            if stay is sojourns[-1] and stay.to_ns is not None and thing.status == "gone":
+                yield fact("absent", stay.to_ns, None, evidence=(thing.runs[-1].last_source,))
+        for index, (from_ns, state) in enumerate(thing.states):
+            to_ns = thing.states[index + 1][0] if index + 1 < len(thing.states) else None
+            yield fact("state", from_ns, to_ns, value=state, source="event")
+
+    def _publish_facts(self, entity_id: EntityId, wanted: Iterable[Fact], known_ns: int) -> None:
+        stale = list(self.facts_of.get(entity_id, ()))
+        kept: list[Fact] = []
+        for fact in wanted:
+            match = next((old for old in stale if self._says_the_same(old, fact)), None)
+            if match is None:
+                kept.append(self._repository.add_fact(fact))
+            else:
+                stale.remove(match)
+                kept.append(match)
+        for old in stale:
+            self._repository.end_fact(old.fact_id, known_ns)
+        self.facts_of[entity_id] = kept
+
+    def _says_the_same(self, old: Fact, new: Fact) -> bool:
+        if (old.predicate, old.object, old.valid_from_ns, old.valid_to_ns) != (
+            new.predicate, new.object, new.valid_from_ns, new.valid_to_ns,
+        ):  # fmt: skip
+            return False
+        if isinstance(old.value, Placement) and isinstance(new.value, Placement):
+            return _drift_m(old.value, new.value) < self._config.refine_m
+        return old.value == new.value
+
+    def _publish_changes(
+        self, thing: Thing, sojourns: list[timeline.PlaceStay], known_ns: int
+    ) -> tuple[Change, ...]:
+        label = thing.label
+        is_silent = label in self._config.agent_labels or thing.num_views < CONFIRMED_VIEWS
+        wanted = [] if is_silent else timeline.changes(
+            thing.entity_id, label, thing.places, sojourns, arrived_after_ns=thing.arrived_after_ns,
+            is_hinged=label in self._config.hinged_labels, min_move_m=self._config.min_move_m,
+        )  # fmt: skip
+        stale = list(self.changes_of.get(thing.entity_id, ()))
+        if not wanted and not stale:
+            return ()
+        kept: list[tuple[int, Change]] = []
+        added: list[Change] = []
+        for change in wanted:
+            match = next((old for old in stale if self._is_same_change(old[1], change)), None)
+            if match is None:
+                kept.append((self._repository.add_change(change, known_ns), change))
+                added.append(change)
+            else:
+                stale.remove(match)
+                kept.append(match)
+        for change_id, _ in stale:
+            self._repository.end_change(change_id, known_ns)
+        self.changes_of[thing.entity_id] = kept
+        return tuple(added)
+
+    def _is_same_change(self, old: Change, new: Change) -> bool:
+        if (old.kind, old.label, old.after_ns, old.before_ns) != (
+            new.kind,
+            new.label,
+            new.after_ns,
+            new.before_ns,
+        ):
+            return False
+        for a, b in ((old.before, new.before), (old.after, new.after)):
+            if (a is None) != (b is None) or (a and b and _drift_m(a, b) >= 2 * self._config.refine_m):
+                return False
+        return True
+
+
+def _drift_m(a: Placement, b: Placement) -> float:
+    """How far the centre, or half of any face, is apart."""
+    center = np.abs(np.subtract(a.position_world_m, b.position_world_m)).max()
+    faces = np.abs(np.subtract(a.box.min_m + a.box.max_m, b.box.min_m + b.box.max_m)).max() / 2
+    size = np.abs(a.box.size - b.box.size).max() / 2
+    return float(max(center, faces, size))

@@ -1,0 +1,174 @@
+"""One entity as the world layer works on it: beliefs, places, looks; and its bytes on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from embodied_mem.geometry import Box
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.shape import Shape
+from embodied_mem.layers.world.timeline import PlaceStay, Run, stays
+from embodied_mem.messages import Entity, EntityId, ObservedInstance, Placement
+from embodied_mem.perception.colors import color_name
+
+Status = Literal["here", "gone", "away", "held"]
+"""At its place; clearly not there any more; in motion; in a hand."""
+
+CONFIRMED_VIEWS = 3
+"""An entity seen in fewer frames than this and then missed was a false detection."""
+
+
+@dataclass(kw_only=True)
+class LastLook:
+    """When and from which direction something was last looked at."""
+
+    stamp_ns: int = -(2**62)
+    direction: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def is_anew(self, stamp_ns: int, direction: Float32[np.ndarray, "3"], config: WorldConfig) -> bool:
+        """Whether a look now tells something that the last one did not: later, or from another side."""
+        if abs(stamp_ns - self.stamp_ns) >= config.look_interval_s * 1e9:
+            return True
+        cosine = float(np.dot(self.direction, direction))
+        return cosine < math.cos(math.radians(config.look_angle_deg))
+
+
+@dataclass(kw_only=True)
+class Thing:
+    """An entity. `places` are all its places so far (refined, never removed), `place_index` the current one;
+    `runs` its looks, condensed; `supports` what it is on or in, by place. Times are stamps in nanoseconds.
+    """
+
+    entity_id: EntityId
+    shape: Shape
+    first_seen_ns: int
+    last_seen_ns: int
+    status: Status = "here"
+    label_votes: dict[str, float] = field(default_factory=dict)
+    color_sum: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
+    appearance: list[float] = field(default_factory=list)
+    places: list[Placement] = field(default_factory=list)
+    place_index: int = -1
+    runs: list[Run] = field(default_factory=list)
+    supports: dict[int, tuple[str, EntityId]] = field(default_factory=dict)
+    states: list[tuple[int, str]] = field(default_factory=list)
+    presence_logit: float = 0.0
+    num_views: int = 0
+    is_whole: bool = False
+    size_m: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    arrived_after_ns: int | None = None
+    num_arrival_checks: int = 0
+    holder: str | None = None
+    position_world_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rest_since_ns: int = 0
+    shape_stamp_ns: int = -(2**62)
+    seen: LastLook = field(default_factory=LastLook)
+    missed: LastLook = field(default_factory=LastLook)
+    is_shape_saved: bool = False
+
+    @property
+    def label(self) -> str:
+        return max(self.label_votes, key=lambda label: self.label_votes[label])
+
+    def label_share(self, label: str) -> float:
+        """How much of the votes `label` has, 0..1."""
+        total = sum(self.label_votes.values())
+        return self.label_votes.get(label, 0.0) / total if total else 0.0
+
+    @property
+    def color(self) -> str:
+        red, green, blue, weight = self.color_sum
+        return color_name((red / weight, green / weight, blue / weight)) if weight else ""
+
+    @property
+    def placement(self) -> Placement:
+        return self.places[self.place_index]
+
+    @property
+    def box(self) -> Box:
+        return self.placement.box
+
+    @property
+    def presence(self) -> float:
+        return 1.0 / (1.0 + math.exp(-self.presence_logit))
+
+    def stays(self, config: WorldConfig) -> list[PlaceStay]:
+        return stays(self.runs, config.misses_to_close)
+
+    def vote(self, instance: ObservedInstance) -> None:
+        """Take in what one view says about label, colour and looks; whole and near views count more."""
+        weight = instance.score * (0.3 if instance.is_cut else 1.0) * min(1.0, instance.num_pixels / 400.0)
+        self.label_votes[instance.label] = self.label_votes.get(instance.label, 0.0) + max(weight, 1e-3)
+        if np.isfinite(instance.color_rgb).all():
+            for channel in range(3):
+                self.color_sum[channel] += weight * instance.color_rgb[channel]
+            self.color_sum[3] += weight
+        seen = instance.appearance.astype(np.float64)
+        old = np.array(self.appearance) if len(self.appearance) == len(seen) else np.zeros_like(seen)
+        share = max(0.05, 1.0 / (self.num_views + 1))
+        mixed = (1 - share) * old + share * seen
+        self.appearance = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).tolist()
+
+    def to_entity(self, config: WorldConfig) -> Entity:
+        """The public picture of it, as believed now."""
+        label = self.label
+        support = self.supports.get(self.place_index)
+        is_present = self.status in ("here", "away") and self.presence >= config.absent_below
+        placement = (
+            self.placement
+            if self.status != "away"
+            else moved(self.placement, np.array(self.position_world_m))
+        )
+        return Entity(
+            entity_id=self.entity_id, label=label, label_confidence=self.label_share(label), color=self.color,
+            placement=placement, support=support[1] if support and self.status == "here" else None,
+            presence=self.presence, is_present=is_present, first_seen_ns=self.first_seen_ns,
+            last_seen_ns=self.last_seen_ns, num_views=self.num_views,
+        )  # fmt: skip
+
+    def to_bytes(self) -> bytes:
+        """Everything but the shape."""
+        skipped = ("shape", "is_shape_saved")
+        state: dict[str, Any] = {key: value for key, value in self.__dict__.items() if key not in skipped}
+        state["places"] = [[*p.position_world_m, *p.box.min_m, *p.box.max_m] for p in self.places]
+        state["runs"] = [list(run.__dict__.values()) for run in self.runs]
+        state["seen"], state["missed"] = asdict(self.seen), asdict(self.missed)
+        return json.dumps(state).encode()
+
+    @classmethod
+    def from_bytes(cls, payload: bytes, shape: Shape) -> Thing:
+        """What `to_bytes` gave, with its shape."""
+        state = json.loads(payload)
+        state["places"] = [
+            Placement(position_world_m=tuple(p[:3]), box=Box(min_m=tuple(p[3:6]), max_m=tuple(p[6:9])))
+            for p in state["places"]
+        ]
+        names = list(Run.__dataclass_fields__)
+        state["runs"] = [Run(**dict(zip(names, run, strict=True))) for run in state["runs"]]
+        state["supports"] = {int(k): (v[0], v[1]) for k, v in state["supports"].items()}
+        state["states"] = [(s[0], s[1]) for s in state["states"]]
+        state["position_world_m"] = tuple(state["position_world_m"])
+        for name in ("seen", "missed"):
+            look = state[name]
+            state[name] = LastLook(stamp_ns=look["stamp_ns"], direction=tuple(look["direction"]))
+        return cls(shape=shape, is_shape_saved=True, **state)
+
+
+def placement_of(box: Box) -> Placement:
+    """A placement at the centre of `box`."""
+    x, y, z = box.center.tolist()
+    return Placement(position_world_m=(x, y, z), box=box)
+
+
+def moved(placement: Placement, center_world_m: Float64[np.ndarray, "3"]) -> Placement:
+    """`placement` with its centre put elsewhere."""
+    half = placement.box.size / 2
+    return placement_of(
+        Box(min_m=tuple((center_world_m - half).tolist()), max_m=tuple((center_world_m + half).tolist()))
+    )

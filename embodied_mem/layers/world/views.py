@@ -1,0 +1,146 @@
+"""Depth thumbnails of earlier views: they tell whether a place was looked at before, and was empty then."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float16, Float32, Float64
+
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.messages import Frame
+from embodied_mem.store import Repository
+
+RECORD_KIND = "view"
+HEADER = struct.Struct("<q4d12d2i")
+SIDE_PX = 80
+"""Longer side of a thumbnail."""
+MAX_RANGE_M = 4.0
+CLEAR_RANGE_M = 3.2
+"""A place is looked at clearly from within this distance."""
+QUIET_NS = 4_000_000_000
+"""Views shortly before a first sighting are left out: it may have been overlooked in them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """The least depth of each block of an image (0: nothing measured), with intrinsics of the small image."""
+
+    stamp_ns: int
+    focal_px: tuple[float, float]
+    center_px: tuple[float, float]
+    T_world_camera: Float64[np.ndarray, "4 4"]
+    nearest_m: Float16[np.ndarray, "h w"]
+
+
+class ViewLog:
+    """Remembers views at intervals and answers what they showed of a place."""
+
+    def __init__(self, repository: Repository, config: WorldConfig) -> None:
+        self._repository = repository
+        self._config = config
+        self._views: list[View] = [_unpack(payload) for _, payload in repository.records(RECORD_KIND)]
+        self._stack()
+
+    def add(self, frame: Frame) -> None:
+        """Keep the frame's thumbnail, unless one was kept just before from nearly the same pose."""
+        last = self._views[-1] if self._views else None
+        if last is not None and not self._tells_more(last, frame):
+            return
+        view = _shrunk(frame)
+        self._views.append(view)
+        self._repository.put_record(RECORD_KIND, str(view.stamp_ns), _pack(view))
+        while len(self._views) > self._config.max_views:
+            self._repository.delete_record(RECORD_KIND, str(self._views.pop(0).stamp_ns))
+        self._stack()
+
+    def _tells_more(self, last: View, frame: Frame) -> bool:
+        elapsed_s = (frame.stamp_ns - last.stamp_ns) * 1e-9
+        if elapsed_s < self._config.view_interval_s:
+            return False
+        T = frame.T_world_camera
+        moved_m = float(np.linalg.norm(T[:3, 3] - last.T_world_camera[:3, 3]))
+        cosine = float(T[:3, 2] @ last.T_world_camera[:3, 2])
+        return moved_m > 0.1 or cosine < 0.995 or elapsed_s > 5.0
+
+    def _stack(self) -> None:
+        self._stamps_ns = np.array([view.stamp_ns for view in self._views], dtype=np.int64)
+        poses = np.array([view.T_world_camera for view in self._views]).reshape(-1, 4, 4)
+        self._eyes, self._forward = poses[:, :3, 3], poses[:, :3, 2]
+
+    def empty_looks(self, points_world: Float32[np.ndarray, "n 3"], *, before_ns: int) -> list[int]:
+        """Stamps of earlier views in which a thing with these points would have been plain to see, and was not.
+
+        What stands out was seen through; a flat thing's place lay open (nothing in front of it).
+        """
+        height_m = float(np.ptp(points_world[:, 2]))
+        is_flat = height_m < 0.06
+        found = []
+        for index in self._candidates(points_world.mean(axis=0), CLEAR_RANGE_M, before_ns - QUIET_NS):
+            view = self._views[index]
+            shown, through = _share_shown(view, points_world)
+            if shown >= 0.95 and (is_flat or through >= 0.6):
+                found.append(view.stamp_ns)
+        return found
+
+    def was_near(self, point_world: Float32[np.ndarray, "3"], *, before_ns: int) -> bool:
+        """Whether the surroundings of a point had been in view before."""
+        return len(self._candidates(point_world, MAX_RANGE_M, before_ns - QUIET_NS)) > 0
+
+    def _candidates(self, point_world: np.ndarray, range_m: float, before_ns: int) -> np.ndarray:
+        """Views before a stamp that point towards a point within range."""
+        if not self._views:
+            return np.zeros(0, dtype=np.int64)
+        ahead = point_world - self._eyes
+        depth_m = (ahead * self._forward).sum(axis=1)
+        distance_m = np.linalg.norm(ahead, axis=1)
+        is_candidate = (self._stamps_ns < before_ns) & (distance_m < range_m) & (depth_m > 0.75 * distance_m)
+        return np.flatnonzero(is_candidate)
+
+
+def _share_shown(view: View, points_world: Float32[np.ndarray, "n 3"]) -> tuple[float, float]:
+    """Which share of the points lay in the open, and which share was seen through."""
+    T = view.T_world_camera
+    x, y, z = ((points_world - T[:3, 3]) @ T[:3, :3]).T
+    safe_z = np.where(z > 0.05, z, 1.0)
+    u = np.rint(x / safe_z * view.focal_px[0] + view.center_px[0]).astype(np.int64)
+    v = np.rint(y / safe_z * view.focal_px[1] + view.center_px[1]).astype(np.int64)
+    height, width = view.nearest_m.shape
+    is_inside = (z > 0.05) & (u >= 1) & (u < width - 1) & (v >= 1) & (v < height - 1)
+    nearest_m = view.nearest_m[np.where(is_inside, v, 0), np.where(is_inside, u, 0)].astype(np.float32)
+    margin_m = 0.04 + 0.02 * z
+    is_open = is_inside & (nearest_m >= z - margin_m)
+    is_through = is_inside & (nearest_m >= z + margin_m)
+    return float(is_open.mean()), float(is_through.mean())
+
+
+def _shrunk(frame: Frame) -> View:
+    camera = frame.camera
+    block = max(1, -(-max(camera.width_px, camera.height_px) // SIDE_PX))
+    rows, columns = camera.height_px // block, camera.width_px // block
+    blocks = frame.depth_m[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    middle = (block - 1) / 2
+    return View(
+        stamp_ns=frame.stamp_ns,
+        focal_px=(camera.fx / block, camera.fy / block),
+        center_px=((camera.cx - middle) / block, (camera.cy - middle) / block),
+        T_world_camera=frame.T_world_camera,
+        nearest_m=np.minimum(blocks.min(axis=(1, 3)), 60000.0).astype(np.float16),
+    )
+
+
+def _pack(view: View) -> bytes:
+    pose = view.T_world_camera[:3].ravel().tolist()
+    header = HEADER.pack(view.stamp_ns, *view.focal_px, *view.center_px, *pose, *view.nearest_m.shape)
+    return header + view.nearest_m.tobytes()
+
+
+def _unpack(payload: bytes) -> View:
+    stamp_ns, fx, fy, cx, cy, *rest = HEADER.unpack_from(payload)
+    T = np.eye(4)
+    T[:3] = np.array(rest[:12]).reshape(3, 4)
+    nearest_m = np.frombuffer(payload, dtype=np.float16, offset=HEADER.size).reshape(rest[12], rest[13])
+    return View(
+        stamp_ns=stamp_ns, focal_px=(fx, fy), center_px=(cx, cy), T_world_camera=T, nearest_m=nearest_m
+    )

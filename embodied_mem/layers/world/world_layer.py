@@ -1,0 +1,166 @@
+"""The world model's face: percepts and the robot's own events in, typed questions out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from embodied_mem.errors import UnknownEntity, did_you_mean
+from embodied_mem.layers.world import deeds
+from embodied_mem.layers.world.late import LateTracker
+from embodied_mem.layers.world.questions import Questions
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.tracker import Tracker
+from embodied_mem.layers.world.world_state import WorldState
+from embodied_mem.messages import (
+    Answer,
+    Change,
+    Entity,
+    EntityId,
+    Event,
+    Interval,
+    Location,
+    Percept,
+    Region,
+    Stay,
+    WorldDelta,
+)
+from embodied_mem.store import Repository
+
+R = TypeVar("R")
+
+
+class WorldLayer:
+    """Entities with an identity of their own and bitemporal facts about them, kept in `repository`.
+
+    Every update is one transaction, on disk when it returns; a new layer on the same repository goes on where the
+    last one stopped, also after `kill -9`. When the store fails in an update, the layer is as it was before it.
+    Methods may be called from several threads.
+    """
+
+    def __init__(self, repository: Repository, config: WorldConfig = WorldConfig()) -> None:
+        self._repository = repository
+        self._config = config
+        self._mutex = threading.RLock()
+        self._load()
+
+    def update(self, percept: Percept) -> WorldDelta:
+        """Take in one frame's percept; one that is older than what came before rewrites what was true then."""
+        return self._change(lambda: self._take_in(percept))
+
+    def record(self, event: Event, known_ns: int | None = None) -> WorldDelta:
+        """Take in what the robot did (pick, place, open, close, ...), known since `known_ns` (default: its end).
+
+        Raises:
+            UnknownEntity: the event names an id that does not exist.
+        """
+        known_ns = event.end_ns if known_ns is None else known_ns
+        return self._change(lambda: deeds.record(self._state, event, known_ns))
+
+    def entities(self) -> tuple[Entity, ...]:
+        """Everything known, as believed now, present or not; oldest first."""
+        with self._mutex:
+            return tuple(thing.to_entity(self._config) for thing in self._state.roster)
+
+    def where(
+        self, entity: str, *, as_of_ns: int | None = None, known_at_ns: int | None = None
+    ) -> Answer[Location]:
+        """Where the one thing that an id ('e17') or words ('red mug') name was at `as_of_ns`, as known at
+        `known_at_ns`; None is now.
+
+        Raises:
+            UnknownEntity: no entity has that id.
+        """
+        with self._mutex:
+            return self._questions.where(entity, as_of_ns=as_of_ns, known_at_ns=known_at_ns)
+
+    def find(
+        self,
+        text: str | None = None,
+        *,
+        label: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        region: Region | None = None,
+        interval: Interval | None = None,
+        as_of_ns: int | None = None,
+        known_at_ns: int | None = None,
+        k: int = 10,
+    ) -> Answer[tuple[Location, ...]]:
+        """Up to `k` things that fit words, label, attributes (color, label, state) and region, last seen first.
+
+        With `interval`, where each last was in it.
+        """
+        with self._mutex:
+            return self._questions.find(
+                text, label=label, attributes=attributes or {}, region=region, interval=interval,
+                as_of_ns=as_of_ns, known_at_ns=known_at_ns, k=k,
+            )  # fmt: skip
+
+    def history(self, entity: str, *, known_at_ns: int | None = None) -> Answer[tuple[Stay, ...]]:
+        """Where one thing has been, in order of time."""
+        with self._mutex:
+            return self._questions.history(entity, known_at_ns=known_at_ns)
+
+    def changes(
+        self, *, region: Region | None = None, since_ns: int | None = None, known_at_ns: int | None = None
+    ) -> Answer[tuple[Change, ...]]:
+        """What appeared, vanished, moved, opened or closed in a region and was noticed after `since_ns`."""
+        with self._mutex:
+            return self._questions.changes(region=region, since_ns=since_ns, known_at_ns=known_at_ns)
+
+    def count(
+        self,
+        label: str,
+        *,
+        region: Region | None = None,
+        as_of_ns: int | None = None,
+        known_at_ns: int | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Answer[int]:
+        """How many things of a label there were in a region at `as_of_ns`."""
+        with self._mutex:
+            return self._questions.count(
+                label, region=region, attributes=attributes or {}, as_of_ns=as_of_ns, known_at_ns=known_at_ns
+            )
+
+    def forget(self, entity_id: EntityId) -> None:
+        """Erase an entity, its facts, changes and looks for good.
+
+        Raises:
+            UnknownEntity: no entity has that id.
+        """
+        with self._mutex:
+            thing = self._state.roster.get(self._state.aliases.get(entity_id, entity_id))
+            if thing is None:
+                known = [one.entity_id for one in self._state.roster]
+                raise UnknownEntity(
+                    f"no entity {entity_id!r} to forget.{did_you_mean(entity_id, known)} Ask find(...) for ids."
+                )
+        self._change(lambda: self._state.forget(thing))
+
+    def reset(self) -> None:
+        """Erase everything; ids start again."""
+        with self._mutex:
+            self._repository.clear()
+            self._load()
+
+    def _take_in(self, percept: Percept) -> WorldDelta:
+        is_late = percept.frame.stamp_ns < self._state.clock_ns
+        known_ns = self._state.learn(percept.frame.stamp_ns, percept.frame.known_ns)
+        tracker = LateTracker if is_late else Tracker
+        return tracker(self._state, percept, known_ns).run()
+
+    def _change(self, action: Callable[[], R]) -> R:
+        """Run a change as one transaction; when it fails, go back to what is on disk."""
+        with self._mutex:
+            try:
+                with self._repository.transaction():
+                    return action()
+            except BaseException:
+                self._load()
+                raise
+
+    def _load(self) -> None:
+        self._state = WorldState(self._repository, self._config)
+        self._questions = Questions(self._state)

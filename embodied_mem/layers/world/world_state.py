@@ -1,0 +1,114 @@
+"""All that the world layer holds, and how it goes to disk and comes back: one record per thing, only changed ones."""
+
+from __future__ import annotations
+
+import json
+
+from embodied_mem.layers.world.ledger import Ledger
+from embodied_mem.layers.world.roster import Roster
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.shape import Shape
+from embodied_mem.layers.world.thing import Thing
+from embodied_mem.layers.world.views import ViewLog
+from embodied_mem.messages import Change, EntityId
+from embodied_mem.store import Repository
+
+THING, SHAPE, LAYER = "thing", "shape", "layer"
+
+
+class WorldState:
+    """Things, their facts, and earlier views; loaded from the repository when made.
+
+    `aliases` maps ids that turned out to be another thing to that thing's. `clock_ns` is the newest stamp seen,
+    `known_ns` the newest time at which something became known (it never runs backwards).
+    """
+
+    def __init__(self, repository: Repository, config: WorldConfig) -> None:
+        self.repository = repository
+        self.config = config
+        self.roster = Roster()
+        self.ledger = Ledger(repository, config)
+        self.views = ViewLog(repository, config)
+        header = json.loads(repository.record(LAYER, "header") or b"{}")
+        self.aliases: dict[EntityId, EntityId] = header.get("aliases", {})
+        self.clock_ns: int = header.get("clock_ns", -1)
+        self.known_ns: int = header.get("known_ns", -1)
+        self._next_number: int = header.get("next_number", 1)
+        shapes = dict(repository.records(SHAPE))
+        for key, payload in repository.records(THING):
+            self.roster.add(Thing.from_bytes(payload, Shape.from_bytes(shapes[key], config.max_cells)))
+
+    def new_id(self) -> EntityId:
+        number, self._next_number = self._next_number, self._next_number + 1
+        return f"e{number}"
+
+    def was_given(self, entity_id: EntityId) -> bool:
+        """Whether an id like 'e17' was ever handed out."""
+        digits = entity_id[1:]
+        return entity_id[:1] == "e" and digits.isdecimal() and 0 < int(digits) < self._next_number
+
+    def learn(self, stamp_ns: int, known_ns: int) -> int:
+        """Note that something of `stamp_ns` became known; returns the time from which it counts as known."""
+        self.clock_ns = max(self.clock_ns, stamp_ns)
+        self.known_ns = max(self.known_ns, known_ns)
+        return self.known_ns
+
+    def merge_ids(self, old: Thing, new: Thing) -> None:
+        """Retire `new`'s id in favour of `old`'s, wherever it stands."""
+        self.ledger.retract(new.entity_id, self.known_ns)
+        self.roster.remove(new)
+        self._delete_records(new.entity_id)
+        self.aliases = {
+            alias: old.entity_id if to == new.entity_id else to for alias, to in self.aliases.items()
+        }
+        self.aliases[new.entity_id] = old.entity_id
+        for thing in self.roster:
+            for index, (relation, support) in thing.supports.items():
+                if support == new.entity_id:
+                    thing.supports[index] = (relation, old.entity_id)
+
+    def drop(self, thing: Thing) -> None:
+        """Take back a thing that was a false detection: what was known of it stays known of the past."""
+        self.ledger.retract(thing.entity_id, self.known_ns)
+        self.roster.remove(thing)
+        self._delete_records(thing.entity_id)
+
+    def forget(self, thing: Thing) -> None:
+        """Erase a thing and every trace of it."""
+        self.ledger.forget(thing.entity_id)
+        self.roster.remove(thing)
+        self._delete_records(thing.entity_id)
+        gone = {thing.entity_id, *(alias for alias, to in self.aliases.items() if to == thing.entity_id)}
+        for entity_id in gone:
+            self.repository.forget(entity_id)
+        self.aliases = {alias: to for alias, to in self.aliases.items() if alias not in gone}
+        for other in self.roster:
+            other.supports = {k: s for k, s in other.supports.items() if s[1] != thing.entity_id}
+            self.repository.put_record(THING, other.entity_id, other.to_bytes())
+
+    def publish(self, things: dict[EntityId, Thing]) -> tuple[Change, ...]:
+        """Bring facts of touched things up to date and write what changed; part of the caller's transaction."""
+        changes: list[Change] = []
+        for thing in things.values():
+            if thing.entity_id not in self.roster:
+                continue
+            changes.extend(self.ledger.publish(thing, self.known_ns))
+            self.repository.put_record(THING, thing.entity_id, thing.to_bytes())
+            if not thing.is_shape_saved:
+                self.repository.put_record(SHAPE, thing.entity_id, thing.shape.to_bytes())
+                thing.is_shape_saved = True
+        self._save_header()
+        return tuple(changes)
+
+    def _save_header(self) -> None:
+        header = {
+            "aliases": self.aliases,
+            "clock_ns": self.clock_ns,
+            "known_ns": self.known_ns,
+            "next_number": self._next_number,
+        }
+        self.repository.put_record(LAYER, "header", json.dumps(header).encode())
+
+    def _delete_records(self, entity_id: EntityId) -> None:
+        self.repository.delete_record(THING, entity_id)
+        self.repository.delete_record(SHAPE, entity_id)
