@@ -141,18 +141,27 @@ def look_up_candidates(view: View, scratch: Scratch, m: MapArrays):
 
 
 @wp.func
-def is_seen_through(view: View, rules: Rules, scratch: Scratch, p: wp.vec3) -> bool:
-    """Whether everything measured around where `p` (camera axes) projects lies clearly behind it."""
+def is_seen_through(view: View, rules: Rules, scratch: Scratch, p: wp.vec3, radius: float) -> bool:
+    """Whether everything measured around where `p` (camera axes) projects lies clearly behind it.
+
+    At the image's border, what is out of view by no more than `radius` is judged by the nearest pixel: a cell counts
+    as seen through when a good part of it is.
+    """
     z = p[2]
     if z <= 0.5 * rules.cell_m:
         return False
-    inverse = 1.0 / (z * float(view.stride))
-    column = int(wp.floor(view.fx * p[0] * inverse + (view.cx - float(view.offset)) / float(view.stride) + 0.5))
-    row = int(wp.floor(view.fy * p[1] * inverse + (view.cy - float(view.offset)) / float(view.stride) + 0.5))
-    if column < 0 or row < 0 or column >= view.columns or row >= view.rows:
+    stride = float(view.stride)
+    column = (view.fx * p[0] / z + view.cx - float(view.offset)) / stride
+    row = (view.fy * p[1] / z + view.cy - float(view.offset)) / stride
+    slack = 0.5 + radius * view.fx / (z * stride)
+    if column < -slack or column > float(view.columns - 1) + slack:
         return False
+    if row < -slack or row > float(view.rows - 1) + slack:
+        return False
+    j = wp.clamp(int(wp.floor(column + 0.5)), 0, view.columns - 1)
+    i = wp.clamp(int(wp.floor(row + 0.5)), 0, view.rows - 1)
     margin = rules.carve_margin_m + 3.0 * (rules.sigma_m + rules.sigma_per_m2 * z * z)
-    return z + margin < scratch.pooled_m[row, column]
+    return z + margin < scratch.pooled_m[i, j]
 
 
 @wp.func
@@ -200,7 +209,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
             mean = mean_in_cell(m, gaussian)
             p = cell_corner + mean[0] * step_x + mean[1] * step_y + mean[2] * step_z
             if (
-                is_seen_through(view, rules, scratch, p)
+                is_seen_through(view, rules, scratch, p, 0.0)
                 and scratch.slot_of_cell[candidate * BRICK_CELLS + local] < 0
             ):
                 level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
@@ -211,7 +220,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                 else:
                     m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
                 is_changed = True
-        elif is_seen_through(view, rules, scratch, cell_corner + half):
+        elif is_seen_through(view, rules, scratch, cell_corner + half, 0.5 * rules.cell_m):
             if scratch.slot_of_cell[candidate * BRICK_CELLS + local] < 0:
                 if brick < 0:
                     brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])

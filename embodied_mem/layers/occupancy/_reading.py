@@ -10,6 +10,7 @@ from embodied_mem.layers.occupancy._structures import (
     MapArrays,
     Rules,
     covariance_in_cell,
+    excess,
     find_brick,
     find_gaussian,
     hash_gaussian,
@@ -67,17 +68,17 @@ def read_points(
         gaussian = find_gaussian(m, cell)
         inside = wp.vec3(float(px - wp.floor(px)), float(py - wp.floor(py)), float(pz - wp.floor(pz)))
         d = inside - mean_in_cell(m, gaussian)
-        away = wp.inverse(covariance_in_cell(m, gaussian, rules.min_variance)) * d
-        distance = wp.dot(d, away)
-        if distance > rules.gate:
-            beside = inside + wp.normalize(away)
+        A = wp.inverse(covariance_in_cell(m, gaussian, rules.min_variance))
+        outside = excess(rules, A, d)
+        if outside > 1.0:
+            beside = inside + wp.normalize(A * d)
             next_x = x + int(wp.floor(beside[0]))
             next_y = y + int(wp.floor(beside[1]))
             next_z = z + int(wp.floor(beside[2]))
             if cell_state(m, next_x, next_y, next_z) == 0:
                 value = wp.nan
             else:
-                value = value * wp.exp(-0.5 * (distance - rules.gate))
+                value = value * wp.exp(-0.5 * rules.gate * (outside - 1.0))
     probability[i] = value
 
 
@@ -146,7 +147,7 @@ def cast(
                 Ad = A * d
                 s = wp.clamp(wp.dot(Ad, offset) / wp.dot(Ad, d), 0.0, step)
                 miss = offset - s * d
-                if wp.dot(miss, A * miss) <= rules.gate and t + s <= length:
+                if excess(rules, A, miss) <= 1.0 and t + s <= length:
                     depth = (t + s) * rules.cell_m
                     found = gaussian
                     break

@@ -112,7 +112,8 @@ class Rules:
     carve_margin_m: float
     max_edge_ratio: float
     min_variance: float  # in squared cell sides
-    gate: float  # squared sigmas
+    gate: float  # squared sigmas, all directions together
+    thickness: float  # squared sigmas, across the surface
 
 
 @wp.struct
@@ -260,6 +261,21 @@ def covariance_in_cell(m: MapArrays, gaussian: int, min_variance: float) -> wp.m
     yz = float(q[4]) * s
     zz = float(q[5]) * s + min_variance
     return wp.mat33(xx, xy, xz, xy, yy, yz, xz, yz, zz)
+
+
+@wp.func
+def excess(rules: Rules, A: wp.mat33, d: wp.vec3) -> float:
+    """How far `d` from the mean is out of the Gaussian with inverse covariance `A`: up to 1 is inside its gates.
+
+    Across a surface the gate is tighter than along it, or rays that pass close by would end too early. The normal is
+    the main eigenvector of A, by power iteration.
+    """
+    Ad = A * d
+    AA = A * A
+    n = wp.normalize(AA * (AA * wp.vec3(0.61, 0.53, 0.59)))
+    n = wp.normalize(AA * (AA * n))
+    across = wp.dot(n, d)
+    return wp.max(wp.dot(d, Ad) / rules.gate, across * across * wp.dot(n, A * n) / rules.thickness)
 
 
 @wp.func

@@ -84,7 +84,7 @@ def make_rules(config: OccupancyConfig) -> _structures.Rules:
     rules.carve_margin_m = config.carve_margin_m
     rules.max_edge_ratio = config.max_edge_ratio
     rules.min_variance = (config.min_sigma_m / config.cell_m) ** 2
-    rules.gate = config.gate_sigmas**2
+    rules.gate, rules.thickness = config.gate_sigmas**2, config.thickness_sigmas**2
     return rules
 
 

@@ -30,7 +30,7 @@ class OccupancyConfig:
         carve_window_px: a place is seen through only when the nearest depth this many pixels around it is behind it.
         max_edge_ratio: a pixel further than this times its depth from both neighbours is a flying pixel and left out.
         min_sigma_m: what is added (squared) to each covariance when it is read.
-        gate_sigmas: how many sigmas around its mean a Gaussian fills.
+        gate_sigmas, thickness_sigmas: how many sigmas around its mean a Gaussian fills, along and across the surface.
         transient_labels: labels that carve but are never fused, such as people.
         budget_bytes: what the map may take, its hash included; the stalest bricks are evicted beyond it.
         device: "cpu", or a CUDA device such as "cuda:0".
@@ -52,7 +52,8 @@ class OccupancyConfig:
     carve_window_px: int = 4
     max_edge_ratio: float = 0.03
     min_sigma_m: float = 0.008
-    gate_sigmas: float = 2.5
+    gate_sigmas: float = 3.0
+    thickness_sigmas: float = 1.5
     transient_labels: tuple[str, ...] = ("person", "robot")
     budget_bytes: int = 256 * 1024 * 1024
     device: str = "cpu"
@@ -76,6 +77,8 @@ class OccupancyConfig:
         self._check("max_edge_ratio", self.max_edge_ratio > 0.0, "above 0")
         self._check("min_sigma_m", self.min_sigma_m > 0.0, "above 0")
         self._check("gate_sigmas", 0.5 <= self.gate_sigmas <= 6.0, "0.5..6")
+        is_thin = 0.1 <= self.thickness_sigmas <= self.gate_sigmas
+        self._check("thickness_sigmas", is_thin, "0.1 or more, at most gate_sigmas")
         self._check("budget_bytes", self.budget_bytes >= 1 << 20, "at least 1 MiB (1048576)")
 
     def _check(self, name: str, is_good: bool, allowed: str) -> None:
