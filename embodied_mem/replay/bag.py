@@ -28,7 +28,7 @@ class RosBag(Recording):
         ConfigError: a topic that the bag has not, or several that fit equally.
     """
 
-    def __init__(self, path: str | Path, config: BagConfig = BagConfig()) -> None:  # noqa: B008 - frozen
+    def __init__(self, path: str | Path, config: BagConfig = BagConfig()) -> None:
         self.path = Path(path)
         self._config = config
         with self._open() as reader:
@@ -95,7 +95,12 @@ class RosBag(Recording):
 
 def _topics(reader: AnyReader) -> list[Topic]:
     return [
-        Topic(name=name, type=info.msgtype or "", num_messages=info.msgcount, sample=_sample(reader, name, info.msgtype))
+        Topic(
+            name=name,
+            type=info.msgtype or "",
+            num_messages=info.msgcount,
+            sample=_sample(reader, name, info.msgtype),
+        )
         for name, info in sorted(reader.topics.items())
     ]
 

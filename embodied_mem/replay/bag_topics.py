@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from embodied_mem.errors import ConfigError, UnsupportedEncoding, did_you_mean
 
-IMAGE, COMPRESSED, INFO = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/CameraInfo"
+IMAGE, COMPRESSED, INFO = (
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CompressedImage",
+    "sensor_msgs/msg/CameraInfo",
+)
 ODOMETRY, TF, POSE = "nav_msgs/msg/Odometry", "tf2_msgs/msg/TFMessage", "geometry_msgs/msg/PoseStamped"
 SEGMENTATION = "embodied_mem_interfaces/msg/InstanceSegmentation"
 
@@ -54,7 +58,11 @@ class Topic:
     @property
     def is_depth(self) -> bool:
         if self.type == COMPRESSED:
-            return "compressedDepth" in self.sample or "16UC1" in self.sample or self.name.endswith("/compressedDepth")
+            return (
+                "compressedDepth" in self.sample
+                or "16UC1" in self.sample
+                or self.name.endswith("/compressedDepth")
+            )
         return self.sample in ("16UC1", "mono16", "32FC1")
 
     @property
@@ -123,7 +131,10 @@ def _by_type(topics: Iterable[Topic]) -> Callable[[str], list[Topic]]:
 
 def describe(topics: Sequence[Topic]) -> str:
     """The topics with their types, for messages to people."""
-    return ", ".join(f"{t.name} ({t.type.replace('/msg/', '/')}, {t.num_messages})" for t in topics) or "no topics"
+    return (
+        ", ".join(f"{t.name} ({t.type.replace('/msg/', '/')}, {t.num_messages})" for t in topics)
+        or "no topics"
+    )
 
 
 def _named(by_name: Mapping[str, Topic], name: str) -> Topic | None:

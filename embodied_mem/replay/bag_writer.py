@@ -37,7 +37,9 @@ float32[] scores
 """
 
 
-def write_bag(path: str | Path, frames: Iterable[Frame], *, storage: Literal["mcap", "sqlite3"] = "mcap") -> int:
+def write_bag(
+    path: str | Path, frames: Iterable[Frame], *, storage: Literal["mcap", "sqlite3"] = "mcap"
+) -> int:
     """Write `frames` to a new bag at `path` and return how many; nothing is lost but detections without ids.
 
     Depth is 32FC1 in metres. Messages of a frame carry its stamp, the pose first, so that a reader that is fed in
@@ -125,7 +127,9 @@ class _BagWriter:
         x, y, z, w = quaternion_from_pose(T).tolist()
         pose = self._make(
             "geometry_msgs/msg/Pose",
-            position=self._make("geometry_msgs/msg/Point", x=float(T[0, 3]), y=float(T[1, 3]), z=float(T[2, 3])),
+            position=self._make(
+                "geometry_msgs/msg/Point", x=float(T[0, 3]), y=float(T[1, 3]), z=float(T[2, 3])
+            ),
             orientation=self._make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w),
         )
         still = self._make("geometry_msgs/msg/Vector3", x=0.0, y=0.0, z=0.0)

@@ -65,7 +65,9 @@ def _refined(
     return np.asarray(best if best @ up > 0 else -best)
 
 
-def _shortest_rotation(a: Float64[np.ndarray, "3"], b: Float64[np.ndarray, "3"]) -> Float64[np.ndarray, "3 3"]:
+def _shortest_rotation(
+    a: Float64[np.ndarray, "3"], b: Float64[np.ndarray, "3"]
+) -> Float64[np.ndarray, "3 3"]:
     """The rotation with the smallest angle that takes unit vector `a` to `b`."""
     cosine = float(a @ b)
     if cosine < -1 + 1e-9:

@@ -12,7 +12,7 @@ from embodied_mem.replay.seven_scenes import SevenScenesFolder
 from embodied_mem.replay.tum import TumFolder
 
 
-def open_recording(path: str | Path, bag: BagConfig = BagConfig()) -> Recording:  # noqa: B008 - frozen
+def open_recording(path: str | Path, bag: BagConfig = BagConfig()) -> Recording:
     """The recording at `path`: a bag (folder, .mcap or .db3 in its folder, .bag), a 7-Scenes or a TUM RGB-D folder.
 
     Raises:

@@ -85,7 +85,8 @@ class SevenScenesFolder(Recording):
         pose = stem.with_name(f"{stem.name}.pose.txt")
         T_world_camera = nearest_rotation(read_numbers(pose, (4, 4)), str(pose))
         color = next(
-            (p for kind in ("jpg", "png") if (p := stem.with_name(f"{stem.name}.color.{kind}")).exists()), None
+            (p for kind in ("jpg", "png") if (p := stem.with_name(f"{stem.name}.color.{kind}")).exists()),
+            None,
         )
         height_px, width_px = depth_m.shape
         return Frame(

@@ -43,7 +43,9 @@ class TumFolder(Recording):
         self._pose_ns, self._poses = _read_list(self.path / "groundtruth.txt", columns=7)
         own = self.path / "camera.txt"
         camera = next(name for name in INTRINSICS if name in self.path.resolve().name)
-        self._intrinsics = tuple(read_numbers(own, (1, 4))[0].tolist()) if own.exists() else INTRINSICS[camera]
+        self._intrinsics = (
+            tuple(read_numbers(own, (1, 4))[0].tolist()) if own.exists() else INTRINSICS[camera]
+        )
 
     @property
     def description(self) -> str:
@@ -68,13 +70,17 @@ class TumFolder(Recording):
         try:
             pose = np.array(self._poses[pose_index], dtype=np.float64)
         except ValueError as error:
-            raise InvalidMessage(f"groundtruth.txt has no numbers at {self._pose_ns[pose_index]} ns ({error}).") from error
+            raise InvalidMessage(
+                f"groundtruth.txt has no numbers at {self._pose_ns[pose_index]} ns ({error})."
+            ) from error
         quaternion = pose[3:] / max(float(np.linalg.norm(pose[3:])), 1e-12)
         depth_m = read_depth_m(self.path / self._depth_files[index][0], counts_per_m=COUNTS_PER_M)
         fx, fy, cx, cy = self._intrinsics
         return Frame(
             stamp_ns=stamp_ns,
-            camera=PinholeCamera(fx=fx, fy=fy, cx=cx, cy=cy, width_px=depth_m.shape[1], height_px=depth_m.shape[0]),
+            camera=PinholeCamera(
+                fx=fx, fy=fy, cx=cx, cy=cy, width_px=depth_m.shape[1], height_px=depth_m.shape[0]
+            ),
             T_world_camera=pose_from_quaternion(pose[:3], quaternion),
             depth_m=depth_m,
             rgb=read_rgb(self.path / color),

@@ -18,7 +18,9 @@ def room_frame(index: int, *, with_things: bool = False) -> Frame:
     """The view of frame `index`; depth in whole millimetres, so that 16-bit files lose nothing."""
     T = look_at(np.array([0.05 * index, 0.0, 1.5]), np.array([0.05 * index + 3.0, 0.4, 0.9]))
     rows, columns = np.mgrid[0:48, 0:64].astype(np.float64)
-    rays = np.stack([(columns - CAMERA.cx) / CAMERA.fx, (rows - CAMERA.cy) / CAMERA.fy, np.ones_like(rows)], axis=-1)
+    rays = np.stack(
+        [(columns - CAMERA.cx) / CAMERA.fx, (rows - CAMERA.cy) / CAMERA.fy, np.ones_like(rows)], axis=-1
+    )
     rays = rays @ T[:3, :3].T
     with np.errstate(divide="ignore"):
         floor = np.where(rays[..., 2] < 0, -T[2, 3] / rays[..., 2], np.inf)
@@ -26,7 +28,10 @@ def room_frame(index: int, *, with_things: bool = False) -> Frame:
     depth = (np.minimum(floor, wall) * 1000).round().astype(np.uint16) * np.float32(0.001)
     ids = np.where(floor < wall, 1001 + index, 2001 + index).astype(np.int32)
     rgb = np.random.default_rng(index).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    named = (Detection(label="mat", instance=1001 + index, score=0.5), Detection(label="wall", instance=2001 + index))
+    named = (
+        Detection(label="mat", instance=1001 + index, score=0.5),
+        Detection(label="wall", instance=2001 + index),
+    )
     return Frame(
         stamp_ns=1_700_000_000_123_456_789 + index * PERIOD_NS,
         camera=CAMERA,
@@ -65,7 +70,9 @@ def write_tum(folder: Path, num_frames: int) -> Path:
         lists["depth"].append(f"{seconds(frame.stamp_ns)} depth/{index}.png")
         lists["rgb"].append(f"{seconds(frame.stamp_ns + 5_000_000)} rgb/{index}.png")
         pose = [*frame.T_world_camera[:3, 3], *quaternion_from_pose(frame.T_world_camera)]
-        lists["groundtruth"].append(f"{seconds(frame.stamp_ns + 2_000_000)} " + " ".join(f"{v:.9f}" for v in pose))
+        lists["groundtruth"].append(
+            f"{seconds(frame.stamp_ns + 2_000_000)} " + " ".join(f"{v:.9f}" for v in pose)
+        )
     for name, lines in lists.items():
         (folder / f"{name}.txt").write_text("\n".join(lines))
     return folder

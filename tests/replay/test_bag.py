@@ -22,7 +22,9 @@ OPTICAL = look_at(np.zeros(3), np.array([1.0, 0.0, 0.0]))
 
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_what_is_written_comes_back(tmp_path: Path, storage: Literal["mcap", "sqlite3"]) -> None:
-    assert write_bag(tmp_path / "bag", [room_frame(i, with_things=True) for i in range(4)], storage=storage) == 4
+    assert (
+        write_bag(tmp_path / "bag", [room_frame(i, with_things=True) for i in range(4)], storage=storage) == 4
+    )
     recording = open_recording(tmp_path / "bag")
     assert len(recording) == 4
     for index, frame in enumerate(recording):
@@ -86,14 +88,20 @@ class Bag:
         x, y, z, w = quaternion_from_pose(T).tolist()
         transform = make(
             "geometry_msgs/msg/Transform",
-            translation=make("geometry_msgs/msg/Vector3", x=float(T[0, 3]), y=float(T[1, 3]), z=float(T[2, 3])),
+            translation=make(
+                "geometry_msgs/msg/Vector3", x=float(T[0, 3]), y=float(T[1, 3]), z=float(T[2, 3])
+            ),
             rotation=make("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w),
         )
         header = self.make._header(stamp_ns, parent)
-        edge = make("geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform)
+        edge = make(
+            "geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform
+        )
         self.put(topic, TF, stamp_ns, make(TF, transforms=[edge]))
 
-    def image(self, topic: str, stamp_ns: int, pixels: np.ndarray, encoding: str, frame: str = "optical") -> None:
+    def image(
+        self, topic: str, stamp_ns: int, pixels: np.ndarray, encoding: str, frame: str = "optical"
+    ) -> None:
         header = self.make._header(stamp_ns, frame)
         self.put(topic, IMAGE, stamp_ns, self.make._image(pixels, encoding, header))
 
@@ -105,7 +113,9 @@ class Bag:
         self.put(topic, COMPRESSED, stamp_ns, message)
 
     def info(self, topic: str, stamp_ns: int) -> None:
-        self.put(topic, INFO, stamp_ns, self.make._camera_info(CAMERA, self.make._header(stamp_ns, "optical")))
+        self.put(
+            topic, INFO, stamp_ns, self.make._camera_info(CAMERA, self.make._header(stamp_ns, "optical"))
+        )
 
     def close(self) -> None:
         self._writer.close()
@@ -118,7 +128,9 @@ def driver_bag(path: Path, poses: Callable[[Bag, int], None], num_frames: int = 
         frame = room_frame(index)
         assert frame.rgb is not None
         bag.info("/cam/depth/camera_info", frame.stamp_ns)
-        bag.image("/cam/depth/image_rect", frame.stamp_ns, np.rint(frame.depth_m * 1000).astype(np.uint16), "16UC1")
+        bag.image(
+            "/cam/depth/image_rect", frame.stamp_ns, np.rint(frame.depth_m * 1000).astype(np.uint16), "16UC1"
+        )
         bag.image("/cam/rgb/image_rect", frame.stamp_ns + 3_000_000, frame.rgb[:, :, ::-1], "bgr8")
         poses(bag, index)
     bag.close()
@@ -191,7 +203,10 @@ def test_compressed_images_are_read(tmp_path: Path) -> None:
     bag.put("/odom", ODOMETRY, frame.stamp_ns, _camera_odometry(bag))
     bag.compressed("/cam/rgb/compressed", frame.stamp_ns, color.tobytes(), "rgb8; png compressed bgr8")
     bag.compressed(
-        "/cam/depth/compressedDepth", frame.stamp_ns, bytes(12) + depth.tobytes(), "16UC1; compressedDepth png"
+        "/cam/depth/compressedDepth",
+        frame.stamp_ns,
+        bytes(12) + depth.tobytes(),
+        "16UC1; compressedDepth png",
     )
     bag.close()
     (read,) = RosBag(tmp_path / "bag")
