@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from embodied_mem.geometry import invert, look_at, transform
+from embodied_mem.geometry import invert, look_at, project, transform
 from embodied_mem.layers.occupancy import MapSnapshot
 from embodied_mem.messages import PinholeCamera
 from embodied_mem.viz.maps import HEADROOM_M, floor_height_m
 
-SAMPLES = 24
+SAMPLES = 64
 """Points drawn from each Gaussian: together they cover its disc at the distance of an overview."""
 
 BACKGROUND = np.array([246, 247, 248], dtype=np.uint8)
@@ -26,10 +28,6 @@ def overview(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The whole map from outside and above, without what hangs above head room."""
     occupied = snapshot.occupied()
-    camera = PinholeCamera(
-        fx=0.9 * width_px, fy=0.9 * width_px, cx=(width_px - 1) / 2, cy=(height_px - 1) / 2,
-        width_px=width_px, height_px=height_px,
-    )  # fmt: skip
     points = occupied.means_world
     if not len(points):
         return np.tile(BACKGROUND, (height_px, width_px, 1))
@@ -40,10 +38,32 @@ def overview(
     away = np.array(
         [np.cos(heading) * np.cos(elevation), np.sin(heading) * np.cos(elevation), np.sin(elevation)]
     )
-    distance_m = 0.78 * float(np.linalg.norm(high - low)) * max(1.0, 0.62 * width_px / height_px) + 0.3
-    return draw_view(
-        occupied, look_at(center + away * distance_m, center), camera, max_height_m=float(high[2])
-    )
+    shown = points[points[:, 2] <= high[2]][:: max(1, len(points) // 5000)]
+    distance_m = 0.3
+    while (
+        camera := _framed(shown, T := look_at(center + away * distance_m, center), width_px, height_px)
+    ) is None:
+        distance_m *= 1.05
+    return draw_view(occupied, T, camera, max_height_m=float(high[2]))
+
+
+def _framed(
+    points_world: Float32[np.ndarray, "n 3"],
+    T_world_camera: Float64[np.ndarray, "4 4"],
+    width_px: int,
+    height_px: int,
+) -> PinholeCamera | None:
+    """A camera at that pose with nearly all points in the middle 92 % of its image, or None if it is too near."""
+    focal_px = 0.9 * width_px
+    camera = PinholeCamera(fx=focal_px, fy=focal_px, cx=0.0, cy=0.0, width_px=width_px, height_px=height_px)
+    pixels = project(camera, transform(invert(T_world_camera), points_world))
+    if np.isnan(pixels).any():
+        return None
+    low, high = np.percentile(pixels, 0.5, axis=0), np.percentile(pixels, 99.5, axis=0)
+    if ((high - low) > 0.92 * np.array([width_px, height_px])).any():
+        return None
+    shift = (np.array([width_px, height_px]) - low - high) / 2
+    return replace(camera, cx=float(shift[0]), cy=float(shift[1]))
 
 
 def draw_view(
@@ -97,7 +117,7 @@ def sample_points(
     covariances_m2: Float32[np.ndarray, "n 6"],
     color_rgb: UInt8[np.ndarray, "n 3"],
 ) -> tuple[Float32[np.ndarray, "m 3"], UInt8[np.ndarray, "m 3"]]:
-    """`SAMPLES` points of every Gaussian, spread over 1.5 standard deviations, always the same ones."""
+    """`SAMPLES` points of every Gaussian, spread over 2.2 standard deviations (to a cell's corners), always the same ones."""
     xx, xy, xz, yy, yz, zz = covariances_m2.T.astype(np.float64)
     full = np.stack(
         [np.stack([xx, xy, xz], -1), np.stack([xy, yy, yz], -1), np.stack([xz, yz, zz], -1)], axis=1
@@ -106,7 +126,7 @@ def sample_points(
     spread = (axes * np.sqrt(np.maximum(values, 0.0))[:, None, :]).astype(np.float32)
     unit = np.random.default_rng(0).normal(size=(SAMPLES, 3))
     unit *= (
-        1.5
+        2.2
         * np.random.default_rng(1).random((SAMPLES, 1)) ** (1 / 3)
         / np.linalg.norm(unit, axis=1, keepdims=True)
     )
