@@ -42,7 +42,7 @@ $(STAMPS)/python: setup.py constraints.txt scripts/setup_venv.sh scripts/fix_whe
 	scripts/setup_venv.sh $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/interfaces: $(STAMPS)/python scripts/build_interfaces.sh $(INTERFACE_FILES) | apt
+$(STAMPS)/interfaces: scripts/build_interfaces.sh $(INTERFACE_FILES) | apt $(STAMPS)/python
 	scripts/build_interfaces.sh $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 

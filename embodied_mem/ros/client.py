@@ -73,6 +73,12 @@ class MemoryClient:
             f"{_stamp_ns(self.status) if self.status is not None else 'unknown'}. See its diagnostics for drops."
         )
 
+    def spin_for(self, seconds: float) -> None:
+        """Take in what comes for `seconds`; `status` is the newest one then."""
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left_s)
+
     def recall(self, query: Query) -> Answer[Any]:
         """The answer to a question, typed as the memory itself gives it."""
         return answer_from_msg(self._call(QuerySrv, query_to_request(query)).answer)

@@ -53,6 +53,7 @@ class MemoryNode(LifecycleNode):
         self.memory: RobotMemory | None = None
         self.newest_frame_ns = 0
         self.num_observed = 0
+        self._num_entities = self._num_gaussians = 0
         self._update_ms: deque[float] = deque(maxlen=10)
         self._state = "unconfigured"
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -72,7 +73,7 @@ class MemoryNode(LifecycleNode):
         self.intake = FrameIntake(
             self, self.config.input, self.drops, on_set=self._queue_frame, on_event=self._queue_event
         )
-        self.services = MemoryServices(self)
+        self._memory_services = MemoryServices(self)
         self._create_outputs()
         problem = transport_problem()
         if problem:
@@ -105,7 +106,7 @@ class MemoryNode(LifecycleNode):
         if self.memory is None:
             return
         self.intake.destroy()
-        self.services.destroy()
+        self._memory_services.destroy()
         for timer in self._timers_of_outputs:
             self.destroy_timer(timer)
         for publisher in self._outputs:
@@ -145,6 +146,8 @@ class MemoryNode(LifecycleNode):
         self.num_observed += 1
         self.newest_frame_ns = max(self.newest_frame_ns, rgbd.stamp_ns)
         self._update_ms.append((time.perf_counter() - start_s) * 1000)
+        if report.map_change is not None:
+            self._num_gaussians = report.map_change.num_live
         for change in report.world_delta.changes:
             self._changes_out.publish(change_to_msg(change))
         self._status_out.publish(self.status())
@@ -202,6 +205,7 @@ class MemoryNode(LifecycleNode):
         message.frames_dropped = self.drops.num_frames
         message.frames_waiting = self.worker.num_waiting + self.intake.num_waiting
         message.newest_received = time_from_ns(self.intake.newest_ns)
+        message.num_entities, message.num_gaussians = self._num_entities, self._num_gaussians
         message.update_ms = sum(self._update_ms) / max(1, len(self._update_ms))
         return message
 
@@ -223,6 +227,7 @@ class MemoryNode(LifecycleNode):
             self._cloud_out.publish(occupied_cloud(snapshot, least, self.newest_frame_ns, frame))
 
     def _publish_health(self) -> None:
+        self._num_entities = len(self._memory_now().entities())
         status = self.status()
         self._status_out.publish(status)
         self._diagnostics_out.publish(
@@ -238,7 +243,8 @@ class MemoryNode(LifecycleNode):
                 },
                 memory={
                     "state": self._state,
-                    "entities": len(self._memory_now().entities()),
+                    "entities": self._num_entities,
+                    "gaussians": self._num_gaussians,
                     "update ms": f"{status.update_ms:.1f}",
                     "path": self.config.path or "in RAM only",
                 },

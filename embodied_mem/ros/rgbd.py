@@ -75,7 +75,7 @@ def build_frame(rgbd: RgbdSet, config: InputConfig) -> Frame:
     if rgbd.T_color_depth is not None:
         depth_m = _stage("depth registration", _register, depth_m, camera, rgbd, config)
     ids, detections = _stage("segmentation", _decode_segmentation, rgbd.images.get("segmentation"))
-    return _stage(
+    frame: Frame = _stage(
         "frame",
         lambda: rectify(
             Frame(
@@ -92,6 +92,7 @@ def build_frame(rgbd: RgbdSet, config: InputConfig) -> Frame:
             )
         ),
     )
+    return frame
 
 
 def _stage(name: str, step: Any, *arguments: Any) -> Any:
