@@ -259,7 +259,7 @@ class SqliteRepository:
             self._lock_fd = None
 
     def _select(self, sql: str, values: tuple[Any, ...]) -> list[rows.Row]:
-        return self._execute(sql, values).fetchall()
+        return list(self._execute(sql, values))
 
     def _execute(self, sql: str, values: tuple[Any, ...]) -> Any:
         with self._mutex:

@@ -78,7 +78,7 @@ def _acted_on(state: WorldState, event: Event) -> Thing | None:
     if event.kind == "place":
         held = [t for t in state.roster if t.status == "held" and t.holder == event.actor]
         same = [t for t in held if t.label == mention.label]
-        return (same or held or [None])[0]
+        return next(iter(same or held), None)
     position = np.array(mention.position_world_m)
     near = [
         (float(np.linalg.norm(t.box.center - position)), t.entity_id, t)

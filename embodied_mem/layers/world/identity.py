@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def rebuilt(thing: Thing, repository: Repository, ends_ns: dict[int, int]) -> li
         )
         limit_ns = runs[last + 1].from_ns if last + 1 < len(runs) else end_ns
         if last >= 0 and runs[last].to_ns < min(end_ns, limit_ns):
-            runs[last] = timeline.replace(runs[last], to_ns=min(end_ns, limit_ns))
+            runs[last] = replace(runs[last], to_ns=min(end_ns, limit_ns))
     return runs
 
 

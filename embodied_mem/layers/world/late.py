@@ -45,7 +45,7 @@ class LateTracker:
         pairs = associate(
             instances, [thing for thing, _ in slots], [t.places[k].box for t, k in slots], self._state.config
         )
-        for index, column in sorted(pairs.items(), key=lambda pair: pair[1]):
+        for column in sorted(pairs.values()):
             thing, place_index = slots[column]
             if thing.entity_id not in found:
                 found.add(thing.entity_id)
@@ -117,7 +117,7 @@ class LateTracker:
                 place_index=place_index,
                 position_world_m=position,
                 source=glance.source,
-            )  # fmt: skip
+            )
         )
         ends_ns = {run.place_index: run.to_ns for run in thing.runs if run.kind == "here"}
         thing.runs = rebuilt(thing, self._state.repository, ends_ns)

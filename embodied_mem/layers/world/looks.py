@@ -74,8 +74,7 @@ def seen_in_place(
     if (
         thing.num_views <= SETTLED_VIEWS
         or elapsed_s >= config.shape_interval_s
-        or not instance.is_cut
-        and not thing.is_whole
+        or (not instance.is_cut and not thing.is_whole)
     ):
         _add_points(thing, instance, glance)
     was_missing = thing.status != "here" or thing.runs[-1].kind != "here"

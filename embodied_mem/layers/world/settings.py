@@ -18,7 +18,7 @@ class WorldConfig:
     """Edge of the cells that an entity's points are thinned to; doubled for large things until they fit."""
     max_cells: int = 400
     """Most cells that one entity keeps."""
-    min_new_pixels: int = 40
+    min_new_pixels: int = 20
     """An instance with fewer pixels never starts an entity."""
     max_new_distance_m: float = 6.0
     """Nor does one farther away."""

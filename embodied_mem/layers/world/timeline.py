@@ -6,6 +6,7 @@ was true.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,7 +65,7 @@ def extend(runs: list[Run], sighting: Sighting) -> None:
             num_looks=1,
             first_source=sighting.source,
             last_source=sighting.source,
-        )  # fmt: skip
+        )
     )
 
 
@@ -123,7 +124,7 @@ def changes(
     if sojourns and arrived_after_ns is not None and not is_hinged:
         first = sojourns[0]
         found.append(change("appear", None, first.place_index, arrived_after_ns, first.from_ns))
-    for old, new in zip(sojourns, sojourns[1:], strict=False):
+    for old, new in itertools.pairwise(sojourns):
         if old.place_index != new.place_index:
             is_home = new.place_index == sojourns[0].place_index
             kind: ChangeKind = ("close" if is_home else "open") if is_hinged else "move"

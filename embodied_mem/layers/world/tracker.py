@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from embodied_mem.geometry import Box
-
 from embodied_mem.layers.world import looks as take
 from embodied_mem.layers.world.association import associate, corners, looks_alike, overlaps
 from embodied_mem.layers.world.identity import absorb, destination_of, note_arrival, origin_of
@@ -181,7 +180,7 @@ class Tracker:
         if moving:
             thing = min(moving, key=lambda t: _distance_m(t, instance))
             self._matched[thing.entity_id] = instance
-            if thing.status == "gone" or thing.label in config.agent_labels and thing.status != "away":
+            if thing.status == "gone" or (thing.label in config.agent_labels and thing.status != "away"):
                 thing.position_world_m = thing.placement.position_world_m
             take.follow(thing, instance, glance, config, repository)
             self._touch(thing, is_anew=True)
