@@ -78,7 +78,7 @@ class RosBag(Recording):
         if self.topics.odometry:
             names.add(self.topics.odometry.name)
         parents: dict[str, str] = {}
-        camera = self._config.camera_frame or "camera"
+        camera = self._config.camera_frame or self.topics.camera_frame
         for text in self._config.static_transforms:
             parents[text.split()[1].lstrip("/")] = text.split()[0].lstrip("/")
         for _, message in self._messages(reader, names):
@@ -94,23 +94,27 @@ class RosBag(Recording):
 
 
 def _topics(reader: AnyReader) -> list[Topic]:
-    return [
-        Topic(
-            name=name,
-            type=info.msgtype or "",
-            num_messages=info.msgcount,
-            sample=_sample(reader, name, info.msgtype),
+    topics = []
+    for name, info in sorted(reader.topics.items()):
+        sample, frame_id = _sample(reader, name, info.msgtype)
+        topics.append(
+            Topic(
+                name=name,
+                type=info.msgtype or "",
+                num_messages=info.msgcount,
+                sample=sample,
+                frame_id=frame_id,
+            )
         )
-        for name, info in sorted(reader.topics.items())
-    ]
+    return topics
 
 
-def _sample(reader: AnyReader, name: str, kind: str | None) -> str:
-    """The encoding or format of a topic's first image."""
+def _sample(reader: AnyReader, name: str, kind: str | None) -> tuple[str, str]:
+    """The encoding or format of a topic's first image, and its frame."""
     if kind not in (IMAGE, COMPRESSED):
-        return ""
+        return "", ""
     connections = [connection for connection in reader.connections if connection.topic == name]
     for connection, _, data in reader.messages(connections=connections):
         message: Any = reader.deserialize(data, connection.msgtype)
-        return str(message.encoding if kind == IMAGE else message.format)
-    return ""
+        return str(message.encoding if kind == IMAGE else message.format), str(message.header.frame_id)
+    return "", ""

@@ -28,6 +28,7 @@ class FrameAssembler:
     def __init__(self, topics: ChosenTopics, config: BagConfig, world_frame: str, on_skip: OnSkip) -> None:
         self._topics, self._on_skip = topics, on_skip
         self._input = input_config(topics, config, world_frame)
+        self._camera_frame = config.camera_frame or topics.camera_frame
         streams = ["depth"] + [name for name in ("rgb", "segmentation") if getattr(topics, name)]
         self._stream_of = {getattr(topics, name).name: name for name in streams}
         self._sync = ImageSynchronizer(streams, slop_ns=round(config.slop_s * 1e9))
@@ -50,7 +51,7 @@ class FrameAssembler:
             elif "CameraInfo" in message.__msgtype__:
                 self._infos[topic] = message
             else:
-                for parent, child, stamp_ns, pose in poses_of(message, self._input.camera_frame):
+                for parent, child, stamp_ns, pose in poses_of(message, self._camera_frame):
                     self._tree.add_sample(parent, child, stamp_ns, pose)
         except EmbodiedMemError as error:
             self._on_skip(Skipped(source=topic, error=error))

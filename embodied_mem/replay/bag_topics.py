@@ -48,12 +48,13 @@ class BagConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
-    """A topic of a bag; `sample` is the encoding (or format) of its first image, else empty."""
+    """A topic of a bag; `sample` is the encoding (or format) of its first image, `frame_id` that image's frame."""
 
     name: str
     type: str
     num_messages: int
     sample: str = ""
+    frame_id: str = ""
 
     @property
     def is_depth(self) -> bool:
@@ -83,6 +84,11 @@ class ChosenTopics:
     segmentation: Topic | None
     odometry: Topic | None
     tf: tuple[Topic, ...]
+
+    @property
+    def camera_frame(self) -> str:
+        """The optical frame of the camera that frames are seen from."""
+        return (self.rgb or self.depth).frame_id
 
     def names(self) -> set[str]:
         """All of them by name."""

@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from embodied_mem.geometry import back_project
 from embodied_mem.messages import Frame
 
-STEP_PX = 12
-"""Distance of the pixels that a surface normal is taken from: 4 cm at 2 m, well above a Kinect's noise."""
+GRID_COLUMNS = 53
+"""How many pixels across an image normals are taken from: 4 cm apart at 2 m for a Kinect, well above its noise."""
 
 
 def upright_world(frames: Sequence[Frame]) -> Float64[np.ndarray, "4 4"]:
@@ -33,7 +33,8 @@ def upright_world(frames: Sequence[Frame]) -> Float64[np.ndarray, "4 4"]:
 def surface_normals(frame: Frame) -> Float64[np.ndarray, "n 3"]:
     """Unit normals (world, towards the camera) where four neighbouring measurements agree on a plane."""
     height, width = frame.depth_m.shape
-    rows, columns = np.mgrid[STEP_PX // 2 : height : STEP_PX, STEP_PX // 2 : width : STEP_PX]
+    step = max(1, width // GRID_COLUMNS)
+    rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step]
     depth = frame.depth_m[rows, columns]
     points = back_project(
         frame.camera, depth.ravel(), columns.ravel().astype(np.float64), rows.ravel().astype(np.float64)

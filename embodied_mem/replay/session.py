@@ -88,14 +88,23 @@ def write_replay_report(path: str | Path, memory: RobotMemory, report: ReplayRep
     ]  # fmt: skip
     if entities:
         rows = [
-            [e.entity_id, e.label, e.color, *(round(v, 2) for v in e.placement.position_world_m), e.num_views, e.is_present]
+            [
+                e.entity_id,
+                e.label,
+                e.color,
+                *(round(v, 2) for v in e.placement.position_world_m),
+                e.num_views,
+                e.is_present,
+            ]
             for e in entities
         ]
         columns = ["id", "what", "colour", "x [m]", "y [m]", "z [m]", "views", "there"]
         sections.append(Table(title="Things", columns=columns, rows=rows))
     if report.skipped:
         skipped_rows = [[cause, n, report.examples[cause]] for cause, n in report.skipped.most_common()]
-        sections.append(Table(title="Frames left out", columns=["cause", "frames", "example"], rows=skipped_rows))
+        sections.append(
+            Table(title="Frames left out", columns=["cause", "frames", "example"], rows=skipped_rows)
+        )
     return write_report(path, "Replay", sections, subtitle=report.recording)
 
 

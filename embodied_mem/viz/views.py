@@ -53,14 +53,14 @@ def _framed(
     width_px: int,
     height_px: int,
 ) -> PinholeCamera | None:
-    """A camera at that pose with nearly all points in the middle 92 % of its image, or None if it is too near."""
+    """A camera at that pose with nearly all points in the middle 90 % of its image, or None if it is too near."""
     focal_px = 0.9 * width_px
     camera = PinholeCamera(fx=focal_px, fy=focal_px, cx=0.0, cy=0.0, width_px=width_px, height_px=height_px)
     pixels = project(camera, transform(invert(T_world_camera), points_world))
     if np.isnan(pixels).any():
         return None
-    low, high = np.percentile(pixels, 0.5, axis=0), np.percentile(pixels, 99.5, axis=0)
-    if ((high - low) > 0.92 * np.array([width_px, height_px])).any():
+    low, high = np.percentile(pixels, 0.1, axis=0), np.percentile(pixels, 99.9, axis=0)
+    if ((high - low) > 0.9 * np.array([width_px, height_px])).any():
         return None
     shift = (np.array([width_px, height_px]) - low - high) / 2
     return replace(camera, cx=float(shift[0]), cy=float(shift[1]))
