@@ -43,7 +43,7 @@ def color_name(color_rgb: tuple[float, float, float]) -> str:
     if value < 0.16 or (chroma < 0.07 and value < 0.24):
         return "black"
     if chroma < 0.09 or saturation < 0.15:
-        return "white" if value > 0.68 else "gray"
+        return "white" if value > 0.62 else "gray"
     return _hue_name(hue * 360.0, saturation, value)
 
 

@@ -17,13 +17,16 @@ SIZE_TOLERANCE_M = 0.05
 MAX_ARRIVAL_CHECKS = 4
 
 
-def note_arrival(thing: Thing, views: ViewLog) -> None:
-    """Find out whether the place of a newly found thing had been seen empty before it was first seen there."""
+def note_arrival(thing: Thing, views: ViewLog, *, is_uncovered: bool) -> None:
+    """Find out whether the place of a newly found thing had been seen empty before it was first seen there.
+
+    With `is_uncovered` something opened there, and the thing came into view rather than to the place.
+    """
     if thing.num_arrival_checks >= MAX_ARRIVAL_CHECKS or len(thing.places) != 1:
         return
     thing.num_arrival_checks += 1
     looks = views.empty_looks(thing.shape.points_world, before_ns=thing.first_seen_ns)
-    thing.arrived_after_ns = looks[-1] if len(looks) >= 2 else None
+    thing.arrived_after_ns = looks[-1] if len(looks) >= 2 and not is_uncovered else None
 
 
 def origin_of(new: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
@@ -71,12 +74,11 @@ def likeness(old: Thing, new: Thing, config: WorldConfig) -> float:
     return share + looks
 
 
-def absorb(old: Thing, new: Thing, repository: Repository, config: WorldConfig) -> None:
+def absorb(old: Thing, new: Thing, repository: Repository, *, is_piece: bool) -> None:
     """Make `new` a later chapter of `old`: its looks, places and shape become those of the old one.
 
-    When both are at the same place (a piece of one thing), their shapes join and the place stays one.
+    With `is_piece` both are parts of one thing at one place: their shapes join and the place stays one.
     """
-    is_piece = old.status == "here" and not is_elsewhere(old, new, config)
     offset = old.place_index - new.place_index if is_piece else len(old.places)
     repository.give_sightings(new.entity_id, old.entity_id, offset)
     if is_piece:
@@ -92,10 +94,11 @@ def absorb(old: Thing, new: Thing, repository: Repository, config: WorldConfig) 
     old.last_seen_ns = max(old.last_seen_ns, new.last_seen_ns)
     for label, votes in new.label_votes.items():
         old.label_votes[label] = old.label_votes.get(label, 0.0) + votes
-    ends = {run.place_index + offset: run.to_ns for run in new.runs if run.kind == "here"}
-    ends.update(
-        {run.place_index: run.to_ns for run in old.runs if run.kind == "here"} if not is_piece else {}
-    )
+    ends: dict[int, int] = {}
+    for runs, shift in ((old.runs, 0), (new.runs, offset)):
+        for run in runs:
+            if run.kind == "here":
+                ends[run.place_index + shift] = max(run.to_ns, ends.get(run.place_index + shift, 0))
     old.runs = rebuilt(old, repository, ends)
     old.is_shape_saved = False
 
@@ -115,12 +118,6 @@ def rebuilt(thing: Thing, repository: Repository, ends_ns: dict[int, int]) -> li
         if last >= 0 and runs[last].to_ns < min(end_ns, limit_ns):
             runs[last] = replace(runs[last], to_ns=min(end_ns, limit_ns))
     return runs
-
-
-def is_elsewhere(old: Thing, new: Thing, config: WorldConfig) -> bool:
-    """Whether the two boxes lie apart."""
-    gap = np.maximum(np.subtract(old.box.min_m, new.box.max_m), np.subtract(new.box.min_m, old.box.max_m))
-    return bool((gap > config.min_move_m).any())
 
 
 def _sizes_agree(old: Thing, new: Thing) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity, did_you_mean
 from embodied_mem.layers.world.belief import Belief, Named
-from embodied_mem.layers.world.words import labels_named, parse
+from embodied_mem.layers.world.words import labels_named, may_be, parse
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import Answer, Change, Entity, EntityId, Fact, Interval, Location, Region, Stay
 
@@ -188,13 +188,25 @@ class Questions:
                 fitting = [named for named in fitting if named.label in whole]
             else:
                 named_labels = labels_named(words.label, labels)
-                fitting = [n for n in fitting if n.label in named_labels and words.color in (None, n.color)]
+                fitting = self._of_color([n for n in fitting if n.label in named_labels], words.color)
         if "color" in attributes:
             color = parse(f"{attributes['color']} x").color or attributes["color"]
             fitting = [named for named in fitting if named.color == color]
         if "state" in attributes:
             fitting = [named for named in fitting if attributes["state"] in named.states]
         return fitting
+
+    def _of_color(self, named: Sequence[Named], color: str | None) -> list[Named]:
+        """Those of a colour; when none is, the only one that may be it."""
+        exact = [one for one in named if color in (None, one.color)]
+        if exact or color is None:
+            return exact
+        likely = [one for one in named if may_be(color, one.color, self._mean_rgb(one))]
+        return likely if len(likely) == 1 else []
+
+    def _mean_rgb(self, named: Named) -> tuple[float, float, float] | None:
+        thing = self._state.roster.get(self._state.aliases.get(named.entity_id, named.entity_id))
+        return None if thing is None else thing.mean_rgb
 
     def _placed(
         self,

@@ -20,6 +20,7 @@ from embodied_mem.perception.colors import color_name
 Status = Literal["here", "gone", "away", "held"]
 """At its place; clearly not there any more; in motion; in a hand."""
 
+LIT_POWER = 8.0
 CONFIRMED_VIEWS = 3
 """An entity seen in fewer frames than this and then missed was a false detection."""
 
@@ -83,8 +84,14 @@ class Thing:
 
     @property
     def color(self) -> str:
+        mean_rgb = self.mean_rgb
+        return color_name(mean_rgb) if mean_rgb is not None else ""
+
+    @property
+    def mean_rgb(self) -> tuple[float, float, float] | None:
+        """The colour of its best lit views, 0..255; None when no view had colour."""
         red, green, blue, weight = self.color_sum
-        return color_name((red / weight, green / weight, blue / weight)) if weight else ""
+        return (red / weight, green / weight, blue / weight) if weight else None
 
     @property
     def placement(self) -> Placement:
@@ -106,9 +113,11 @@ class Thing:
         weight = instance.score * (0.3 if instance.is_cut else 1.0) * min(1.0, instance.num_pixels / 400.0)
         self.label_votes[instance.label] = self.label_votes.get(instance.label, 0.0) + max(weight, 1e-3)
         if np.isfinite(instance.color_rgb).all():
+            # Shade darkens (a white book reads gray), nothing brightens: the best lit views say what colour it is.
+            lit = weight * (max(instance.color_rgb) / 255.0) ** LIT_POWER + 1e-6
             for channel in range(3):
-                self.color_sum[channel] += weight * instance.color_rgb[channel]
-            self.color_sum[3] += weight
+                self.color_sum[channel] += lit * instance.color_rgb[channel]
+            self.color_sum[3] += lit
         seen = instance.appearance.astype(np.float64)
         old = np.array(self.appearance) if len(self.appearance) == len(seen) else np.zeros_like(seen)
         share = max(0.05, 1.0 / (self.num_views + 1))

@@ -21,6 +21,7 @@ NEAR_M = 0.5
 """Things within this of an instance are compared with it."""
 HAND_REACH_M = 1.6
 PIECE_M = 0.06
+DRAWER_M = 0.1
 
 
 def source_of(percept: Percept) -> str:
@@ -141,7 +142,13 @@ class Tracker:
             else:
                 thing.supports.pop(thing.place_index, None)
         if thing.num_views >= CONFIRMED_VIEWS:
-            note_arrival(thing, self._state.views)
+            note_arrival(thing, self._state.views, is_uncovered=self._lies_in_hinged(thing))
+
+    def _lies_in_hinged(self, thing: Thing) -> bool:
+        """Whether a drawer or the like is where the thing is."""
+        box = corners([thing.box])
+        near = self._state.roster.near(box[:, 0], box[:, 1], DRAWER_M)
+        return any(other.label in self._config.hinged_labels for other in near)
 
     def _part_twins(self) -> None:
         """Where two things of one label are in view, neither keeps points that lie on the other."""
@@ -249,8 +256,12 @@ class Tracker:
                     and piece.label == thing.label
                     and _is_piece(piece, instance)
                 ):
-                    old, new = sorted((thing, piece), key=lambda t: (t.first_seen_ns, t.entity_id))
-                    self._merge(old, new)
+                    old, new = sorted(
+                        (thing, piece), key=lambda t: (-len(t.places), t.first_seen_ns, t.entity_id)
+                    )
+                    if len(new.places) > 1:
+                        continue
+                    self._merge(old, new, is_piece=True)
                     take.refresh_placement(old)
                     self._touch(old, is_anew=True)
                     self._matched[old.entity_id] = instance
@@ -276,8 +287,8 @@ class Tracker:
                 self._merge(thing, destination)
                 self._touch(thing, is_anew=True)
 
-    def _merge(self, old: Thing, new: Thing) -> None:
-        absorb(old, new, self._state.repository, self._config)
+    def _merge(self, old: Thing, new: Thing, *, is_piece: bool = False) -> None:
+        absorb(old, new, self._state.repository, is_piece=is_piece)
         self._state.merge_ids(old, new)
         self._touched.pop(new.entity_id, None)
         if new.entity_id in self._matched:
