@@ -16,7 +16,7 @@ from embodied_mem.replay.opening import open_recording
 from embodied_mem.replay.recording import Recording, Skipped
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.viz.maps import top_down_map
-from embodied_mem.viz.report import KeyFigures, Picture, Section, Table, write_report
+from embodied_mem.viz.report import Cell, KeyFigures, Picture, Section, Table, write_report
 from embodied_mem.viz.views import overview
 
 Progress = Callable[[int, int], None]
@@ -87,7 +87,7 @@ def write_replay_report(path: str | Path, memory: RobotMemory, report: ReplayRep
         Picture(title="In 3D", image=overview(snapshot), caption="The map's Gaussians, ceiling left out."),
     ]  # fmt: skip
     if entities:
-        rows = [
+        rows: list[list[Cell]] = [
             [
                 e.entity_id,
                 e.label,
@@ -101,10 +101,10 @@ def write_replay_report(path: str | Path, memory: RobotMemory, report: ReplayRep
         columns = ["id", "what", "colour", "x [m]", "y [m]", "z [m]", "views", "there"]
         sections.append(Table(title="Things", columns=columns, rows=rows))
     if report.skipped:
-        skipped_rows = [[cause, n, report.examples[cause]] for cause, n in report.skipped.most_common()]
-        sections.append(
-            Table(title="Frames left out", columns=["cause", "frames", "example"], rows=skipped_rows)
-        )
+        left_out: list[list[Cell]] = [
+            [cause, n, report.examples[cause]] for cause, n in report.skipped.most_common()
+        ]
+        sections.append(Table(title="Frames left out", columns=["cause", "frames", "example"], rows=left_out))
     return write_report(path, "Replay", sections, subtitle=report.recording)
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+Cell = str | float | int | bool | None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
@@ -43,7 +45,7 @@ class Table:
 
     title: str = ""
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | float | int | bool | None]]
+    rows: Sequence[Sequence[Cell]]
     note: str = ""
     kind: str = field(default="table", init=False)
 
@@ -89,7 +91,7 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section], *, s
     return path
 
 
-def format_cell(value: str | float | int | bool | None) -> str:
+def format_cell(value: Cell) -> str:
     """A table cell as text: three significant digits for fractions, thousands set apart."""
     if value is None:
         return ""

@@ -15,6 +15,8 @@ from embodied_mem.viz.maps import HEADROOM_M, floor_height_m
 SAMPLES = 64
 """Points drawn from each Gaussian: together they cover its disc at the distance of an overview."""
 
+MAX_RADIUS_PX = 3
+
 BACKGROUND = np.array([246, 247, 248], dtype=np.uint8)
 
 
@@ -53,14 +55,14 @@ def _framed(
     width_px: int,
     height_px: int,
 ) -> PinholeCamera | None:
-    """A camera at that pose with nearly all points in the middle 90 % of its image, or None if it is too near."""
+    """A camera at that pose with nearly all points in the middle 86 % of its image, or None if it is too near."""
     focal_px = 0.9 * width_px
     camera = PinholeCamera(fx=focal_px, fy=focal_px, cx=0.0, cy=0.0, width_px=width_px, height_px=height_px)
     pixels = project(camera, transform(invert(T_world_camera), points_world))
     if np.isnan(pixels).any():
         return None
     low, high = np.percentile(pixels, 0.1, axis=0), np.percentile(pixels, 99.9, axis=0)
-    if ((high - low) > 0.9 * np.array([width_px, height_px])).any():
+    if ((high - low) > 0.86 * np.array([width_px, height_px])).any():
         return None
     shift = (np.array([width_px, height_px]) - low - high) / 2
     return replace(camera, cx=float(shift[0]), cy=float(shift[1]))
@@ -89,15 +91,21 @@ def draw_view(
     image = np.tile(BACKGROUND, (camera.height_px * camera.width_px, 1))
     order = np.argsort(-in_camera[:, 2], kind="stable")  # far first: what is written last stays
     u, v, z, colors = u[order], v[order], in_camera[order, 2], colors[order]
-    # A sample covers 3x3 pixels, but never hides one that was hit exactly by something about as far.
-    for reach in (1, 0):
-        offsets = (
-            [(0, 0)] if reach == 0 else [(a, b) for a in (-1, 0, 1) for b in (-1, 0, 1) if (a, b) != (0, 0)]
-        )
-        for d_row, d_column in offsets:
-            _write(depth_m, image, camera, v + d_row, u + d_column, z, colors)
+    # Samples lie about an eighth of a cell apart; near ones cover more pixels. Rings are drawn from the outside in,
+    # so that a sample's rim never hides the middle of another that is about as far.
+    radius_px = np.clip(np.rint(0.15 * snapshot.cell_m * camera.fx / z), 1, MAX_RADIUS_PX)
+    for reach in range(MAX_RADIUS_PX, -1, -1):
+        large = radius_px >= reach
+        for d_row, d_column in _ring(reach):
+            _write(depth_m, image, camera, v[large] + d_row, u[large] + d_column, z[large], colors[large])
     shape = (camera.height_px, camera.width_px)
     return _shade(image.reshape(*shape, 3), depth_m.reshape(shape))
+
+
+def _ring(reach: int) -> list[tuple[int, int]]:
+    """The pixels that are `reach` pixels away, diagonals included."""
+    steps = range(-reach, reach + 1)
+    return [(row, column) for row in steps for column in steps if max(abs(row), abs(column)) == reach]
 
 
 def _write(

@@ -104,7 +104,7 @@ def test_what_is_thought_free_is_not_drawn_in_the_overview() -> None:
 
 
 def test_the_overview_holds_the_whole_place() -> None:
-    image = overview(snapshot(*floor(RED)), width_px=200, height_px=150)
+    image = overview(snapshot(*floor(RED)), width_px=640, height_px=480)
     is_drawn = (image != BACKGROUND).any(axis=2)
     assert is_drawn.mean() > 0.2
     border = np.concatenate([is_drawn[0], is_drawn[-1], is_drawn[:, 0], is_drawn[:, -1]])
