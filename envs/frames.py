@@ -59,7 +59,11 @@ def to_events(info: Mapping[str, Any], *, robot: str = "robot") -> tuple[Event, 
 
 def _event(record: Mapping[str, Any], robot: str) -> Event:
     position = record["position_world"]
-    mention = () if position is None else (ObjectMention(label=record["category"], position_world_m=tuple(position)),)
+    mention = (
+        ()
+        if position is None
+        else (ObjectMention(label=record["category"], position_world_m=tuple(position)),)
+    )
     return Event(
         kind=record["kind"],
         actor=robot,

@@ -7,8 +7,24 @@ from .catalog import KINDS
 ID_DIVISOR = 1000
 STRUCTURE = ("void", "wall", "floor", "ceiling", "rug", "picture", "door", "person", "robot")
 FURNITURE = (
-    "counter", "table", "chair", "fridge", "shelf", "sofa", "coffee table", "tv stand", "bed", "wardrobe", "dresser",
-    "nightstand", "desk", "side table", "washstand", "console table", "bathtub", "drawer",
+    "counter",
+    "table",
+    "chair",
+    "fridge",
+    "shelf",
+    "sofa",
+    "coffee table",
+    "tv stand",
+    "bed",
+    "wardrobe",
+    "dresser",
+    "nightstand",
+    "desk",
+    "side table",
+    "washstand",
+    "console table",
+    "bathtub",
+    "drawer",
 )
 CATEGORY_NAMES: tuple[str, ...] = (*STRUCTURE, *FURNITURE, *(kind.name for kind in KINDS))
 CATEGORY_INDEX: dict[str, int] = {name: index for index, name in enumerate(CATEGORY_NAMES)}

@@ -66,10 +66,14 @@ class HouseholdConfig:
         object.__setattr__(self, "depth_range_m", tuple(float(d) for d in self.depth_range_m))
         if not isinstance(self.depth_noise, DepthNoise):
             object.__setattr__(self, "depth_noise", DepthNoise(**self.depth_noise))
-        self._require("script", self.script is None or self.script in SCRIPT_NAMES, f"one of {SCRIPT_NAMES} or None")
+        self._require(
+            "script", self.script is None or self.script in SCRIPT_NAMES, f"one of {SCRIPT_NAMES} or None"
+        )
         self._require("instance_ids", self.instance_ids in INSTANCE_IDS, f"one of {INSTANCE_IDS}")
         self._require("num_rooms", MIN_ROOMS <= self.num_rooms <= MAX_ROOMS, f"{MIN_ROOMS} to {MAX_ROOMS}")
-        self._require("image_size", all(16 <= n <= 4096 for n in self.image_size), "(height, width), 16 to 4096 each")
+        self._require(
+            "image_size", all(16 <= n <= 4096 for n in self.image_size), "(height, width), 16 to 4096 each"
+        )
         self._require("fovy_deg", 10.0 <= self.fovy_deg <= 120.0, "10 to 120 degrees")
         self._require("control_hz", 0.0 < self.control_hz <= 200.0, "above 0 and up to 200")
         self._require("max_steps", self.max_steps >= 0, "0 (no limit) or more")
@@ -77,7 +81,9 @@ class HouseholdConfig:
 
     def _require(self, name: str, holds: bool, allowed: str) -> None:
         if not holds:
-            raise ConfigError(f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options.")
+            raise ConfigError(
+                f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options."
+            )
 
     @property
     def step_ns(self) -> int:
@@ -89,5 +95,7 @@ def make_config(options: dict[str, Any]) -> HouseholdConfig:
     known = [f.name for f in fields(HouseholdConfig)]
     for name in options:
         if name not in known:
-            raise UnknownConfigKey(f"the household env has no option {name!r}; it has {known}.{did_you_mean(name, known)}")
+            raise UnknownConfigKey(
+                f"the household env has no option {name!r}; it has {known}.{did_you_mean(name, known)}"
+            )
     return HouseholdConfig(**options)

@@ -109,9 +109,13 @@ def _door_zones(door: Doorway, room: Room) -> list[Rectangle]:
     dx, dy = door.through[0] * sign, door.through[1] * sign
     reach = DOOR_WIDTH_M + 0.12
     if dx == 0.0:
-        zone = Rectangle(x0=x - reach / 2, x1=x + reach / 2, y0=min(y, y + dy * reach), y1=max(y, y + dy * reach))
+        zone = Rectangle(
+            x0=x - reach / 2, x1=x + reach / 2, y0=min(y, y + dy * reach), y1=max(y, y + dy * reach)
+        )
     else:
-        zone = Rectangle(x0=min(x, x + dx * reach), x1=max(x, x + dx * reach), y0=y - reach / 2, y1=y + reach / 2)
+        zone = Rectangle(
+            x0=min(x, x + dx * reach), x1=max(x, x + dx * reach), y0=y - reach / 2, y1=y + reach / 2
+        )
     zones = [zone]
     if room.name == door.rooms[1]:
         zones.append(door.leaf(1.0).grown(0.06))
@@ -173,9 +177,13 @@ def _against_a_wall(
     if high - low < width + 0.04:
         return None
     along = float(rng.uniform(low + width / 2 + 0.02, high - width / 2 - 0.02))
-    position = ((along, b.y1 - back), (b.x0 + back, along), (along, b.y0 + back), (b.x1 - back, along))[quarters]
+    position = ((along, b.y1 - back), (b.x0 + back, along), (along, b.y0 + back), (b.x1 - back, along))[
+        quarters
+    ]
     name = _name(model.category, room, [])
-    return Furniture(name=name, model=model, room=room.name, position_m=position, quarters=quarters, colour=colour)
+    return Furniture(
+        name=name, model=model, room=room.name, position_m=position, quarters=quarters, colour=colour
+    )
 
 
 def _companions(
@@ -188,7 +196,16 @@ def _companions(
         x, y, _ = piece.point_world((0.0, shift, 0.0))
         colour = WOODS[int(rng.integers(len(WOODS)))]
         name = _name(table.category, room, placed)
-        return [Furniture(name=name, model=table, room=room.name, position_m=(x, y), quarters=piece.quarters, colour=colour)]
+        return [
+            Furniture(
+                name=name,
+                model=table,
+                room=room.name,
+                position_m=(x, y),
+                quarters=piece.quarters,
+                colour=colour,
+            )
+        ]
     chairs: list[Furniture] = []
     for index in range(wanted.with_chairs):
         side = -1.0 if index == 0 else 1.0
@@ -197,7 +214,14 @@ def _companions(
         quarters = (piece.quarters + (1 if index == 0 else 3)) % 4
         name = _name(model.category, room, placed + chairs)
         chairs.append(
-            Furniture(name=name, model=model, room=room.name, position_m=(x, y), quarters=quarters, colour=piece.colour)
+            Furniture(
+                name=name,
+                model=model,
+                room=room.name,
+                position_m=(x, y),
+                quarters=quarters,
+                colour=piece.colour,
+            )
         )
     return chairs
 
@@ -222,13 +246,22 @@ def receptacles_of(piece: Furniture) -> list[Receptacle]:
 
 
 def _receptacle(
-    piece: Furniture, name: str, tops: tuple[FlatTop, ...], *, drawer: str | None = None, travel_m: float = 0.0
+    piece: Furniture,
+    name: str,
+    tops: tuple[FlatTop, ...],
+    *,
+    drawer: str | None = None,
+    travel_m: float = 0.0,
 ) -> Receptacle:
     surfaces = []
     for top in tops:
         x, y = turn_quarters(top.size_m[0], top.size_m[1], piece.quarters)
         surfaces.append(
-            Surface(centre_world=piece.point_world(top.centre_m), size_m=(abs(x), abs(y)), clearance_m=top.clearance_m)
+            Surface(
+                centre_world=piece.point_world(top.centre_m),
+                size_m=(abs(x), abs(y)),
+                clearance_m=top.clearance_m,
+            )
         )
     return Receptacle(
         name=name,

@@ -70,11 +70,15 @@ def _carcass(width: float, depth: float, low: float, high: float, *, dividers: i
     ]
     for index in range(dividers):
         x = -side + (index + 1) * 2 * side / (dividers + 1)
-        parts.append(box((BOARD_M, depth - BOARD_M, height - BOARD_M), (x, -BOARD_M / 2, middle + BOARD_M / 2)))
+        parts.append(
+            box((BOARD_M, depth - BOARD_M, height - BOARD_M), (x, -BOARD_M / 2, middle + BOARD_M / 2))
+        )
     return tuple(parts)
 
 
-def _drawer(name: str, *, x: float, low: float, width: float, depth: float, height: float, front_y: float) -> MovingPart:
+def _drawer(
+    name: str, *, x: float, low: float, width: float, depth: float, height: float, front_y: float
+) -> MovingPart:
     """A drawer whose front plate is flush with the case's front at `front_y`; drawn closed."""
     board, inner_depth = 0.015, depth - 0.06
     middle_y = front_y + board + inner_depth / 2
@@ -82,7 +86,7 @@ def _drawer(name: str, *, x: float, low: float, width: float, depth: float, heig
     wall = height * 0.55
     wall_z = low + 0.005 + wall / 2
     parts = (
-        box((width, board, height), (x, front_y + board / 2, z), shade=1.08),
+        box((width + 0.008, board, height + 0.016), (x, front_y + board / 2, z + 0.003), shade=1.08),
         box((0.10, 0.02, 0.02), (x, front_y - 0.01, z + height * 0.25), colour=METAL),
         box((width - 0.03, inner_depth, board), (x, middle_y, low + 0.005 + board / 2), shade=0.85),
         box((board, inner_depth, wall), (x - (width - 0.03) / 2 + board / 2, middle_y, wall_z), shade=0.85),
@@ -101,7 +105,9 @@ def _drawer(name: str, *, x: float, low: float, width: float, depth: float, heig
 def _legs(width: float, depth: float, height: float, thickness: float = 0.05) -> tuple[Part, ...]:
     x, y = (width - thickness) / 2, (depth - thickness) / 2
     return tuple(
-        box((thickness, thickness, height), (sx * x, sy * y, height / 2), shade=0.8) for sx in (-1, 1) for sy in (-1, 1)
+        box((thickness, thickness, height), (sx * x, sy * y, height / 2), shade=0.8)
+        for sx in (-1, 1)
+        for sy in (-1, 1)
     )
 
 
@@ -118,24 +124,51 @@ def counter(width: float) -> FurnitureModel:
     bank_x = -width / 2 + bank / 2
     rest = width - bank
     case = tuple(
-        Part(shape=p.shape, size_m=p.size_m, offset_m=(p.offset_m[0] + bank_x, p.offset_m[1], p.offset_m[2]), shade=p.shade)
+        Part(
+            shape=p.shape,
+            size_m=p.size_m,
+            offset_m=(p.offset_m[0] + bank_x, p.offset_m[1], p.offset_m[2]),
+            shade=p.shade,
+        )
         for p in _carcass(bank, depth, 0.08, height - 0.04)
     )
     parts = (
         *case,
         box((rest, depth - 0.02, height - 0.12), (bank / 2, 0.01, 0.08 + (height - 0.12) / 2)),
-        box((rest / 2 - 0.02, 0.015, height - 0.18), (bank / 2 - rest / 4, -depth / 2 + 0.0075, 0.47), shade=1.08),
-        box((rest / 2 - 0.02, 0.015, height - 0.18), (bank / 2 + rest / 4, -depth / 2 + 0.0075, 0.47), shade=1.08),
+        box(
+            (rest / 2 - 0.02, 0.015, height - 0.18),
+            (bank / 2 - rest / 4, -depth / 2 + 0.0075, 0.47),
+            shade=1.08,
+        ),
+        box(
+            (rest / 2 - 0.02, 0.015, height - 0.18),
+            (bank / 2 + rest / 4, -depth / 2 + 0.0075, 0.47),
+            shade=1.08,
+        ),
         box((width, depth - 0.06, 0.08), (0, 0.03, 0.04), colour=BLACK),
         box((width, depth, 0.04), (0, 0, height - 0.02), colour=STONE),
     )
     drawers = tuple(
-        _drawer(f"drawer_{i + 1}", x=bank_x, low=low, width=bank - 0.05, depth=depth - 0.04, height=0.22, front_y=-depth / 2)
+        _drawer(
+            f"drawer_{i + 1}",
+            x=bank_x,
+            low=low,
+            width=bank - 0.05,
+            depth=depth - 0.04,
+            height=0.22,
+            front_y=-depth / 2,
+        )
         for i, low in enumerate((0.63, 0.39))
     )
     top = FlatTop(centre_m=(0, -0.02, height), size_m=(width - 0.08, depth - 0.12))
     return FurnitureModel(
-        category="counter", size_m=(width, depth, height), parts=parts, tag="counter", tops=(top,), moving=drawers, clear_front_m=0.9
+        category="counter",
+        size_m=(width, depth, height),
+        parts=parts,
+        tag="counter",
+        tops=(top,),
+        moving=drawers,
+        clear_front_m=0.9,
     )
 
 
@@ -160,11 +193,19 @@ def shelf(width: float, tag: str, category: str = "shelf") -> FurnitureModel:
         for z in boards
     )
     return FurnitureModel(
-        category=category, size_m=(width, depth, height), parts=tuple(parts), tag=tag, tops=tops, open_front=True, clear_front_m=0.9
+        category=category,
+        size_m=(width, depth, height),
+        parts=tuple(parts),
+        tag=tag,
+        tops=tops,
+        open_front=True,
+        clear_front_m=0.9,
     )
 
 
-def chest(category: str, tag: str, width: float, depth: float, height: float, rows: int, low: float = 0.08) -> FurnitureModel:
+def chest(
+    category: str, tag: str, width: float, depth: float, height: float, rows: int, low: float = 0.08
+) -> FurnitureModel:
     """A case of drawers with a top: nightstand, dresser, washstand."""
     top_m = 0.025
     space = (height - top_m - low - BOARD_M) / rows
@@ -187,7 +228,13 @@ def chest(category: str, tag: str, width: float, depth: float, height: float, ro
     )
     top = FlatTop(centre_m=(0, 0, height), size_m=(width - 0.04, depth - 0.05))
     return FurnitureModel(
-        category=category, size_m=(width, depth, height), parts=tuple(parts), tag=tag, tops=(top,), moving=drawers, clear_front_m=0.8
+        category=category,
+        size_m=(width, depth, height),
+        parts=tuple(parts),
+        tag=tag,
+        tops=(top,),
+        moving=drawers,
+        clear_front_m=0.8,
     )
 
 
@@ -199,8 +246,13 @@ def washstand() -> FurnitureModel:
     )
     top = FlatTop(centre_m=(-0.24, 0, 0.84), size_m=(0.56, 0.42))
     return FurnitureModel(
-        category=base.category, size_m=(1.10, 0.48, 1.0), parts=base.parts + basin, tag=base.tag, tops=(top,),
-        moving=base.moving, clear_front_m=0.8,
+        category=base.category,
+        size_m=(1.10, 0.48, 1.0),
+        parts=base.parts + basin,
+        tag=base.tag,
+        tops=(top,),
+        moving=base.moving,
+        clear_front_m=0.8,
     )
 
 
@@ -238,7 +290,9 @@ def tv_stand() -> FurnitureModel:
         box((0.30, 0.12, 0.05), (0, 0.14, height + 0.025), colour=BLACK),
     )
     top = FlatTop(centre_m=(0, -0.07, height), size_m=(width - 0.06, 0.20))
-    return FurnitureModel(category="tv stand", size_m=(width, depth, 1.10), parts=parts, tag="tv_stand", tops=(top,))
+    return FurnitureModel(
+        category="tv stand", size_m=(width, depth, 1.10), parts=parts, tag="tv_stand", tops=(top,)
+    )
 
 
 def desk() -> FurnitureModel:
@@ -248,17 +302,36 @@ def desk() -> FurnitureModel:
     bank_width = 0.50
     bank_x = width / 2 - bank_width / 2
     case = tuple(
-        Part(shape=p.shape, size_m=p.size_m, offset_m=(p.offset_m[0] + bank_x, p.offset_m[1], p.offset_m[2]), shade=p.shade)
+        Part(
+            shape=p.shape,
+            size_m=p.size_m,
+            offset_m=(p.offset_m[0] + bank_x, p.offset_m[1], p.offset_m[2]),
+            shade=p.shade,
+        )
         for p in _carcass(bank_width, depth, 0.05, height - 0.03)
     )
     parts = (leg, *case, box((width, depth, 0.03), (0, 0, height - 0.015), shade=1.05))
     drawers = tuple(
-        _drawer(f"drawer_{i + 1}", x=bank_x, low=low, width=bank_width - 0.05, depth=depth - 0.04, height=0.20, front_y=-depth / 2)
+        _drawer(
+            f"drawer_{i + 1}",
+            x=bank_x,
+            low=low,
+            width=bank_width - 0.05,
+            depth=depth - 0.04,
+            height=0.20,
+            front_y=-depth / 2,
+        )
         for i, low in enumerate((0.50, 0.28))
     )
     top = FlatTop(centre_m=(0, -0.01, height), size_m=(width - 0.06, depth - 0.08))
     return FurnitureModel(
-        category="desk", size_m=(width, depth, height), parts=parts, tag="desk", tops=(top,), moving=drawers, clear_front_m=0.9
+        category="desk",
+        size_m=(width, depth, height),
+        parts=parts,
+        tag="desk",
+        tops=(top,),
+        moving=drawers,
+        clear_front_m=0.9,
     )
 
 
@@ -273,7 +346,9 @@ def fridge() -> FurnitureModel:
     moving = MovingPart(
         name="door", kind="door", parts=door, travel=-1.45, hinge_m=(-width / 2, -depth / 2 + 0.05, 0.0)
     )
-    return FurnitureModel(category="fridge", size_m=(width, depth, height), parts=parts, moving=(moving,), clear_front_m=0.8)
+    return FurnitureModel(
+        category="fridge", size_m=(width, depth, height), parts=parts, moving=(moving,), clear_front_m=0.8
+    )
 
 
 def wardrobe() -> FurnitureModel:
@@ -287,7 +362,11 @@ def wardrobe() -> FurnitureModel:
 
 
 def chair() -> FurnitureModel:
-    parts = (*_legs(0.40, 0.40, 0.43, 0.035), box((0.42, 0.42, 0.04), (0, 0, 0.45)), box((0.40, 0.035, 0.42), (0, 0.19, 0.68)))
+    parts = (
+        *_legs(0.40, 0.40, 0.43, 0.035),
+        box((0.42, 0.42, 0.04), (0, 0, 0.45)),
+        box((0.40, 0.035, 0.42), (0, 0.19, 0.68)),
+    )
     return FurnitureModel(category="chair", size_m=(0.42, 0.42, 0.89), parts=parts, clear_front_m=0.3)
 
 

@@ -40,7 +40,9 @@ class HouseholdEnv(gymnasium.Env[Observation, dict[str, Any]]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (gymnasium's own convention)
 
-    def __init__(self, *, render_mode: str | None = None, log_path: str | Path | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, render_mode: str | None = None, log_path: str | Path | None = None, **options: Any
+    ) -> None:
         self.config: HouseholdConfig = make_config(options)
         self.render_mode = render_mode
         self.category_names = CATEGORY_NAMES
@@ -50,12 +52,13 @@ class HouseholdEnv(gymnasium.Env[Observation, dict[str, Any]]):
         self._camera: HeadCamera | None = None
         self._overview: Overview | None = None
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
         """A new home; the same seed gives the same home and the same pictures, to the byte."""
         super().reset(seed=seed)
         del options
-        streams = np.random.SeedSequence(int(self.np_random.integers(2**62))).spawn(5)
-        home_rng, ids_rng, noise_rng, script_rng, self._hand_rng = (np.random.default_rng(s) for s in streams)
+        home_rng, ids_rng, noise_rng, script_rng, self._hand_rng = _streams(self.np_random)
         self._free_views()
         home = generate_home(home_rng, self.config.num_rooms)
         height, width = (max(a, b) for a, b in zip(self.config.image_size, OVERVIEW_SIZE_PX, strict=True))
@@ -80,8 +83,14 @@ class HouseholdEnv(gymnasium.Env[Observation, dict[str, Any]]):
         speed, turn = (float(v) for v in action["base"])
         pan, tilt = (float(v) for v in action["head"])
         limit = self.config.max_speed_m_s
-        self.world.drive(float(np.clip(speed, -limit, limit)), self._clipped(turn, self.config.max_turn_rad_s), dt_s)
-        self.world.turn_head(self._clipped(pan, self.config.max_head_rad_s), self._clipped(tilt, self.config.max_head_rad_s), dt_s)
+        self.world.drive(
+            float(np.clip(speed, -limit, limit)), self._clipped(turn, self.config.max_turn_rad_s), dt_s
+        )
+        self.world.turn_head(
+            self._clipped(pan, self.config.max_head_rad_s),
+            self._clipped(tilt, self.config.max_head_rad_s),
+            dt_s,
+        )
         deed = use_hand(self.world, int(action["hand"]), self._hand_rng, (began_ns, self.stamp_ns))
         if deed is not None:
             self._scene.journal.write(deed)
@@ -130,7 +139,16 @@ class HouseholdEnv(gymnasium.Env[Observation, dict[str, Any]]):
         rgb, depth, segmentation, pixels = self._camera.shoot()
         self._log.frame(self.world, self.stamp_ns, pixels)
         r = self.world.robot
-        proprio = (r.x, r.y, r.yaw_rad, r.speed_m_s, r.turn_rad_s, r.pan_rad, r.tilt_rad, r.holding is not None)
+        proprio = (
+            r.x,
+            r.y,
+            r.yaw_rad,
+            r.speed_m_s,
+            r.turn_rad_s,
+            r.pan_rad,
+            r.tilt_rad,
+            r.holding is not None,
+        )
         return {
             "rgb": rgb,
             "depth": depth,
@@ -152,7 +170,11 @@ class HouseholdEnv(gymnasium.Env[Observation, dict[str, Any]]):
         person = self.world.person
         return {
             "objects": {
-                name: {"category": thing.kind.name, "colour": thing.colour_name, **asdict(whereabouts(self.world, name))}
+                name: {
+                    "category": thing.kind.name,
+                    "colour": thing.colour_name,
+                    **asdict(whereabouts(self.world, name)),
+                }
                 for name, thing in self.world.things.items()
             },
             "opened": dict(self.world.opened),
@@ -171,6 +193,18 @@ class HouseholdEnv(gymnasium.Env[Observation, dict[str, Any]]):
     @staticmethod
     def _clipped(value: float, limit: float) -> float:
         return float(np.clip(value, -limit, limit))
+
+
+def plan_of(seed: int, num_rooms: int = HouseholdConfig().num_rooms) -> HomePlan:
+    """The floor plan that `reset(seed=seed)` makes, for a policy that runs in another process than the env."""
+    rng, _ = gymnasium.utils.seeding.np_random(seed)
+    return generate_home(_streams(rng)[0], num_rooms).plan
+
+
+def _streams(rng: np.random.Generator) -> tuple[np.random.Generator, ...]:
+    """Independent random numbers for the home, segmentation ids, depth noise, the script and the hand."""
+    seeds = np.random.SeedSequence(int(rng.integers(2**62))).spawn(5)
+    return tuple(np.random.default_rng(seed) for seed in seeds)
 
 
 def _event(deed: Deed) -> dict[str, Any]:

@@ -18,7 +18,9 @@ HEIGHTS_M = (0.15, 1.45)
 GRASP_M = 0.45
 
 
-def use_hand(world: HouseholdWorld, command: int, rng: np.random.Generator, span_ns: tuple[int, int]) -> Deed | None:
+def use_hand(
+    world: HouseholdWorld, command: int, rng: np.random.Generator, span_ns: tuple[int, int]
+) -> Deed | None:
     """Does what `command` says and returns the deed; None for NOTHING."""
     if command == PICK:
         return _pick(world, span_ns)
@@ -35,13 +37,21 @@ def _distance_in_front(world: HouseholdWorld, point: Vector3) -> float:
     dx, dy = point[0] - r.x, point[1] - r.y
     distance = math.hypot(dx, dy)
     bearing = wrap_angle(math.atan2(dy, dx) - r.yaw_rad)
-    is_reachable = distance <= REACH_M and abs(bearing) <= IN_FRONT_RAD and HEIGHTS_M[0] <= point[2] <= HEIGHTS_M[1]
+    is_reachable = (
+        distance <= REACH_M and abs(bearing) <= IN_FRONT_RAD and HEIGHTS_M[0] <= point[2] <= HEIGHTS_M[1]
+    )
     return distance if is_reachable else math.inf
 
 
 def _failed(kind: str, span_ns: tuple[int, int]) -> Deed:
     return Deed(
-        kind=kind, actor=ROBOT, subject=None, category=None, start_ns=span_ns[0], end_ns=span_ns[1], outcome="failed"
+        kind=kind,
+        actor=ROBOT,
+        subject=None,
+        category=None,
+        start_ns=span_ns[0],
+        end_ns=span_ns[1],
+        outcome="failed",
     )
 
 
@@ -61,10 +71,18 @@ def _pick(world: HouseholdWorld, span_ns: tuple[int, int]) -> Deed:
     return _deed(world, "pick", nearest, span_ns, before=before)
 
 
-def _deed(world: HouseholdWorld, kind: str, thing: str, span_ns: tuple[int, int], *, before: Whereabouts) -> Deed:
+def _deed(
+    world: HouseholdWorld, kind: str, thing: str, span_ns: tuple[int, int], *, before: Whereabouts
+) -> Deed:
     return Deed(
-        kind=kind, actor=ROBOT, subject=thing, category=world.things[thing].kind.name,
-        start_ns=span_ns[0], end_ns=span_ns[1], before=before, after=whereabouts(world, thing),
+        kind=kind,
+        actor=ROBOT,
+        subject=thing,
+        category=world.things[thing].kind.name,
+        start_ns=span_ns[0],
+        end_ns=span_ns[1],
+        before=before,
+        after=whereabouts(world, thing),
     )
 
 
@@ -95,7 +113,9 @@ def reachable_spot(world: HouseholdWorld, held: str, rng: np.random.Generator) -
 
 
 def _toggle(world: HouseholdWorld, span_ns: tuple[int, int]) -> Deed:
-    near = {name: _distance_in_front(world, j.position_world) - j.radius_m for name, j in world.joints.items()}
+    near = {
+        name: _distance_in_front(world, j.position_world) - j.radius_m for name, j in world.joints.items()
+    }
     nearest = min(near, key=lambda n: near[n], default=None)
     if nearest is None or math.isinf(near[nearest]):
         return _failed("open", span_ns)
@@ -103,6 +123,12 @@ def _toggle(world: HouseholdWorld, span_ns: tuple[int, int]) -> Deed:
     world.opened[nearest] = 0.0 if is_open else 1.0
     place = joint_whereabouts(world, nearest)
     return Deed(
-        kind="close" if is_open else "open", actor=ROBOT, subject=nearest, category=world.joints[nearest].category,
-        start_ns=span_ns[0], end_ns=span_ns[1], before=place, after=place,
+        kind="close" if is_open else "open",
+        actor=ROBOT,
+        subject=nearest,
+        category=world.joints[nearest].category,
+        start_ns=span_ns[0],
+        end_ns=span_ns[1],
+        before=place,
+        after=place,
     )

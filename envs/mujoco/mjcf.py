@@ -54,21 +54,43 @@ class _Writer:
         self.instances.append(Instance(name=name, category=category))
         return len(self.instances) - 1
 
-    def geom(self, body: ET.Element, instance: int, part: Part, colour: Colour, **extra: str) -> None:
+    def geom(self, body: ET.Element, instance: int, part: Part, colour: Colour, *, group: int = 0) -> None:
         name = f"g{len(self.geom_instance)}"
         self.geom_instance[name] = instance
         sx, sy, sz = (s / 2 for s in part.size_m)
-        size = {"box": (sx, sy, sz), "ellipsoid": (sx, sy, sz), "cylinder": (sx, sz), "sphere": (sx,)}[part.shape]
+        size = {"box": (sx, sy, sz), "ellipsoid": (sx, sy, sz), "cylinder": (sx, sz), "sphere": (sx,)}[
+            part.shape
+        ]
         ET.SubElement(
-            body, "geom", name=name, type=part.shape, size=_text(size), pos=_text(part.offset_m),
-            rgba=_text((*part.painted(colour), 1.0)), **extra,
+            body,
+            "geom",
+            name=name,
+            type=part.shape,
+            size=_text(size),
+            pos=_text(part.offset_m),
+            rgba=_text((*part.painted(colour), 1.0)),
+            group=str(group),
         )
 
-    def geoms(self, body: ET.Element, instance: int, parts: Iterable[Part], colour: Colour, shift: Vector3 = (0, 0, 0)) -> None:
+    def geoms(
+        self,
+        body: ET.Element,
+        instance: int,
+        parts: Iterable[Part],
+        colour: Colour,
+        shift: Vector3 = (0, 0, 0),
+    ) -> None:
         for part in parts:
             moved = Part(
-                shape=part.shape, size_m=part.size_m, colour=part.colour, shade=part.shade,
-                offset_m=(part.offset_m[0] - shift[0], part.offset_m[1] - shift[1], part.offset_m[2] - shift[2]),
+                shape=part.shape,
+                size_m=part.size_m,
+                colour=part.colour,
+                shade=part.shade,
+                offset_m=(
+                    part.offset_m[0] - shift[0],
+                    part.offset_m[1] - shift[1],
+                    part.offset_m[2] - shift[2],
+                ),
             )
             self.geom(body, instance, moved, colour)
 
@@ -115,7 +137,14 @@ def _write_settings(root: ET.Element, offscreen_px: tuple[int, int]) -> None:
     ET.SubElement(visual, "headlight", ambient="0.42 0.42 0.42", diffuse="0.30 0.30 0.30", specular="0 0 0")
     asset = ET.SubElement(root, "asset")
     ET.SubElement(
-        asset, "texture", name="sky", type="skybox", builtin="flat", rgb1="0.75 0.85 0.95", width="32", height="32"
+        asset,
+        "texture",
+        name="sky",
+        type="skybox",
+        builtin="flat",
+        rgb1="0.75 0.85 0.95",
+        width="32",
+        height="32",
     )
 
 
@@ -123,8 +152,14 @@ def _write_lights(world: ET.Element, home: Home) -> None:
     x, y = home.plan.bounds.centre
     for dx, dy, strength in ((-0.35, 0.55, 0.32), (0.6, -0.25, 0.20)):
         ET.SubElement(
-            world, "light", directional="true", castshadow="false", pos=_text((x, y, 6.0)),
-            dir=_text((dx, dy, -1.0)), diffuse=_text((strength,) * 3), specular="0 0 0",
+            world,
+            "light",
+            directional="true",
+            castshadow="false",
+            pos=_text((x, y, 6.0)),
+            dir=_text((dx, dy, -1.0)),
+            diffuse=_text((strength,) * 3),
+            specular="0 0 0",
         )
 
 
@@ -135,7 +170,7 @@ def _write_structure(writer: _Writer, world: ET.Element, home: Home) -> None:
     (x, y), (sx, sy) = bounds.centre, bounds.size_m
     writer.geom(world, floor, box((sx, sy, 0.10), (x, y, -0.051)), (0.52, 0.48, 0.44))
     lid = box((sx, sy, 0.05), (x, y, WALL_HEIGHT_M + 0.025))
-    writer.geom(world, ceiling, lid, (0.92, 0.92, 0.90), group=str(CEILING_GROUP))
+    writer.geom(world, ceiling, lid, (0.92, 0.92, 0.90), group=CEILING_GROUP)
     for room in home.plan.rooms:
         _write_floor(writer, world, floor, room)
     tints = {room.name: _wall_colour(room) for room in home.plan.rooms}
@@ -152,7 +187,7 @@ def _write_structure(writer: _Writer, world: ET.Element, home: Home) -> None:
 def _write_floor(writer: _Writer, world: ET.Element, floor: int, room: Room) -> None:
     """A floor of wide boards or tiles: rows in two tones, which gives pictures something to hold on to."""
     bounds, tile = room.bounds, 0.6
-    (x, y), (sx, sy) = bounds.centre, bounds.size_m
+    x, (sx, sy) = bounds.centre[0], bounds.size_m
     rows = max(1, round(sy / tile))
     for row in range(rows):
         shade = 1.0 if row % 2 else 0.93
@@ -169,7 +204,11 @@ def _write_doorway(writer: _Writer, world: ET.Element, door: Doorway) -> None:
     x, y = door.hinge_m
     yaw = door.closed_yaw_rad
     body = ET.SubElement(
-        world, "body", name=door.name, pos=_text((x, y, 0.0)), quat=_text((math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)))
+        world,
+        "body",
+        name=door.name,
+        pos=_text((x, y, 0.0)),
+        quat=_text((math.cos(yaw / 2), 0, 0, math.sin(yaw / 2))),
     )
     swing = door.open_yaw_rad - door.closed_yaw_rad
     limits = (min(0.0, swing), max(0.0, swing))
@@ -177,9 +216,13 @@ def _write_doorway(writer: _Writer, world: ET.Element, door: Doorway) -> None:
     width, height = DOOR_WIDTH_M - 0.01, DOOR_HEIGHT_M - 0.02
     instance = writer.instance(door.name, "door")
     colour: Colour = (0.55, 0.38, 0.24) if OUTSIDE not in door.rooms else (0.30, 0.36, 0.34)
-    writer.geom(body, instance, box((width, LEAF_M, height), (width / 2 + 0.005, 0, height / 2 + 0.01)), colour)
+    writer.geom(
+        body, instance, box((width, LEAF_M, height), (width / 2 + 0.005, 0, height / 2 + 0.01)), colour
+    )
     for side in (-1.0, 1.0):
-        knob = ellipsoid((0.05, 0.05, 0.05), (width - 0.07, side * (LEAF_M / 2 + 0.02), 1.0), colour=(0.7, 0.65, 0.4))
+        knob = ellipsoid(
+            (0.05, 0.05, 0.05), (width - 0.07, side * (LEAF_M / 2 + 0.02), 1.0), colour=(0.7, 0.65, 0.4)
+        )
         writer.geom(body, instance, knob, colour)
 
 
@@ -229,10 +272,17 @@ def _write_robot(writer: _Writer, world: ET.Element, fovy_deg: float) -> None:
     writer.geoms(base, instance, parts, ROBOT_COLOUR)
     pan = ET.SubElement(base, "body", name="robot pan", pos=_text((0.0, 0.0, CAMERA_HEIGHT_M)))
     ET.SubElement(pan, "joint", name="robot pan", type="hinge", axis="0 0 1")
-    ET.SubElement(pan, "inertial", pos="0 0 0", mass="1", diaginertia="1 1 1")  # MuJoCo wants one; nothing uses it
+    ET.SubElement(
+        pan, "inertial", pos="0 0 0", mass="1", diaginertia="1 1 1"
+    )  # MuJoCo wants one; nothing uses it
     tilt = ET.SubElement(pan, "body", name="robot head")
     ET.SubElement(tilt, "joint", name="robot tilt", type="hinge", axis="0 1 0")
     writer.geom(tilt, instance, box((0.06, 0.16, 0.08), (-0.02, 0, 0)), ROBOT_COLOUR)
     ET.SubElement(
-        tilt, "camera", name="head", pos=_text((CAMERA_FORWARD_M, 0, 0)), xyaxes="0 -1 0 0 0 1", fovy=repr(fovy_deg)
+        tilt,
+        "camera",
+        name="head",
+        pos=_text((CAMERA_FORWARD_M, 0, 0)),
+        xyaxes="0 -1 0 0 0 1",
+        fovy=repr(fovy_deg),
     )

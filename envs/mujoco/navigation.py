@@ -23,7 +23,7 @@ class FreeSpace:
     def __init__(self, bounds: Rectangle, obstacles: Iterable[Rectangle], clearance_m: float) -> None:
         self._rectangles = rectangle_array(obstacles)
         self._origin = np.array([bounds.x0, bounds.y0])
-        self._shape = tuple(int(math.ceil(s / CELL_M)) + 1 for s in bounds.size_m)
+        self._shape = tuple(math.ceil(s / CELL_M) + 1 for s in bounds.size_m)
         self.clearance_m = clearance_m
         centres = self.cell_centres().reshape(-1, 2)
         distance = distance_to_rectangles(centres, self._rectangles).min(axis=1)
@@ -44,7 +44,9 @@ class FreeSpace:
     def point_of(self, cell: tuple[int, int]) -> tuple[float, float]:
         return (float(self._origin[0] + cell[0] * CELL_M), float(self._origin[1] + cell[1] * CELL_M))
 
-    def nearest_free(self, x: float, y: float, within: Bool[np.ndarray, "nx ny"] | None = None) -> tuple[int, int]:
+    def nearest_free(
+        self, x: float, y: float, within: Bool[np.ndarray, "nx ny"] | None = None
+    ) -> tuple[int, int]:
         """The free cell nearest to a point (in the mask `within` if given)."""
         allowed = self.is_free if within is None else self.is_free & within
         cells = np.argwhere(allowed)
@@ -92,7 +94,10 @@ class FreeSpace:
                 return self._traced(came, cell)
             for dx, dy, length in NEIGHBOURS:
                 near = (cell[0] + dx, cell[1] + dy)
-                if not (0 <= near[0] < self._shape[0] and 0 <= near[1] < self._shape[1]) or not self.is_free[near]:
+                if (
+                    not (0 <= near[0] < self._shape[0] and 0 <= near[1] < self._shape[1])
+                    or not self.is_free[near]
+                ):
                     continue
                 spent = cost[cell] + length * float(self._cost[near])
                 if spent < cost.get(near, math.inf):
@@ -126,7 +131,9 @@ class FreeSpace:
         return legs
 
 
-def is_blocked(a: tuple[float, float], b: tuple[float, float], rectangles: Float64[np.ndarray, "n 4"]) -> bool:
+def is_blocked(
+    a: tuple[float, float], b: tuple[float, float], rectangles: Float64[np.ndarray, "n 4"]
+) -> bool:
     """Whether the segment a-b passes through any of the rectangles (slab test)."""
     if len(rectangles) == 0:
         return False

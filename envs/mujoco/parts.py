@@ -36,12 +36,18 @@ class Part:
         )
 
 
-def box(size: Vector3, at: Vector3 = (0.0, 0.0, 0.0), colour: Colour | None = None, shade: float = 1.0) -> Part:
+def box(
+    size: Vector3, at: Vector3 = (0.0, 0.0, 0.0), colour: Colour | None = None, shade: float = 1.0
+) -> Part:
     return Part(shape="box", size_m=size, offset_m=at, colour=colour, shade=shade)
 
 
 def cylinder(
-    diameter: float, height: float, at: Vector3 = (0.0, 0.0, 0.0), colour: Colour | None = None, shade: float = 1.0
+    diameter: float,
+    height: float,
+    at: Vector3 = (0.0, 0.0, 0.0),
+    colour: Colour | None = None,
+    shade: float = 1.0,
 ) -> Part:
     size = (diameter, diameter, height)
     return Part(shape="cylinder", size_m=size, offset_m=at, colour=colour, shade=shade)
@@ -121,9 +127,13 @@ def distance_to_rectangles(
     points_m: Float64[np.ndarray, "p 2"], rectangles: Float64[np.ndarray, "n 4"]
 ) -> Float64[np.ndarray, "p n"]:
     """Distance from each point to each rectangle, 0 inside."""
-    dx = np.maximum(rectangles[None, :, 0] - points_m[:, None, 0], points_m[:, None, 0] - rectangles[None, :, 2])
-    dy = np.maximum(rectangles[None, :, 1] - points_m[:, None, 1], points_m[:, None, 1] - rectangles[None, :, 3])
-    return np.hypot(np.maximum(dx, 0.0), np.maximum(dy, 0.0))
+    dx = np.maximum(
+        rectangles[None, :, 0] - points_m[:, None, 0], points_m[:, None, 0] - rectangles[None, :, 2]
+    )
+    dy = np.maximum(
+        rectangles[None, :, 1] - points_m[:, None, 1], points_m[:, None, 1] - rectangles[None, :, 3]
+    )
+    return np.asarray(np.hypot(np.maximum(dx, 0.0), np.maximum(dy, 0.0)))
 
 
 def turn_quarters(x: float, y: float, quarters: int) -> tuple[float, float]:

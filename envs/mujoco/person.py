@@ -12,9 +12,9 @@ from .parts import Vector3, rectangle_array, wrap_angle
 from .stocking import Spot
 from .world import PERSON, PERSON_RADIUS_M, ROBOT, HouseholdWorld
 
-WALK_M_S = 1.4
+WALK_M_S = 1.6
 TURN_RAD_S = 4.0
-ACT_S = 0.7
+ACT_S = 0.5
 PASSING_M = 0.65
 ARM_M = 0.75
 EYE_HALF_WIDTH_RAD = math.radians(45.0)
@@ -36,13 +36,23 @@ class Scene:
         bearing = wrap_angle(math.atan2(point[1] - r.y, point[0] - r.x) - r.yaw_rad - r.pan_rad)
         if abs(bearing) > EYE_HALF_WIDTH_RAD:
             return False
-        return not is_blocked((r.x, r.y), (point[0], point[1]), rectangle_array(self.world.plan.sight_blockers()))
+        return not is_blocked(
+            (r.x, r.y), (point[0], point[1]), rectangle_array(self.world.plan.sight_blockers())
+        )
 
-    def write(self, kind: str, subject: str, category: str, start_ns: int, before: Whereabouts, after: Whereabouts) -> None:
+    def write(
+        self, kind: str, subject: str, category: str, start_ns: int, before: Whereabouts, after: Whereabouts
+    ) -> None:
         self.journal.write(
             Deed(
-                kind=kind, actor=PERSON, subject=subject, category=category, start_ns=start_ns, end_ns=self.now_ns,
-                before=before, after=after,
+                kind=kind,
+                actor=PERSON,
+                subject=subject,
+                category=category,
+                start_ns=start_ns,
+                end_ns=self.now_ns,
+                before=before,
+                after=after,
             )
         )
 
@@ -151,7 +161,14 @@ class PickUp(Act):
             return False
         world.take(self.thing, PERSON)
         start_ns = self._busy.start_ns or scene.now_ns
-        scene.write("pick", self.thing, world.things[self.thing].kind.name, start_ns, before, whereabouts(world, self.thing))
+        scene.write(
+            "pick",
+            self.thing,
+            world.things[self.thing].kind.name,
+            start_ns,
+            before,
+            whereabouts(world, self.thing),
+        )
         return True
 
 

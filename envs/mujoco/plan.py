@@ -89,7 +89,9 @@ class Furniture:
         x, y = turn_quarters(local[0], local[1], self.quarters)
         return (self.position_m[0] + x, self.position_m[1] + y, local[2])
 
-    def footprint(self, size_m: tuple[float, float] | None = None, shift_m: tuple[float, float] = (0.0, 0.0)) -> Rectangle:
+    def footprint(
+        self, size_m: tuple[float, float] | None = None, shift_m: tuple[float, float] = (0.0, 0.0)
+    ) -> Rectangle:
         width, depth = size_m if size_m is not None else self.model.size_m[:2]
         x, y, _ = self.point_world((shift_m[0], shift_m[1], 0.0))
         if self.quarters % 2:

@@ -94,5 +94,6 @@ def camera_matrix(height_px: int, width_px: int, fovy_deg: float) -> Float64[np.
     """Pinhole matrix with integer pixel centres: MuJoCo's are at u + 0.5, ours at u."""
     focal = height_px / 2.0 / np.tan(np.radians(fovy_deg) / 2.0)
     return np.array(
-        [[focal, 0.0, (width_px - 1) / 2.0], [0.0, focal, (height_px - 1) / 2.0], [0.0, 0.0, 1.0]], dtype=np.float64
+        [[focal, 0.0, (width_px - 1) / 2.0], [0.0, focal, (height_px - 1) / 2.0], [0.0, 0.0, 1.0]],
+        dtype=np.float64,
     )

@@ -98,7 +98,10 @@ def demo_script(world: HouseholdWorld, rng: np.random.Generator) -> HouseholdScr
         returns += [Walk(to=standing_place(world, drawer, position)), MoveJoint(joint=drawer, opened=1.0)]
     returns += [*_go_and_pick(world, removed), Walk(to=entrance), Leave()]
     return HouseholdScript(
-        scenes=[ScriptedScene(trigger=AT_ONCE, acts=goes_out), ScriptedScene(trigger=ROBOT_IS_AWAY, acts=returns)]
+        scenes=[
+            ScriptedScene(trigger=AT_ONCE, acts=goes_out),
+            ScriptedScene(trigger=ROBOT_IS_AWAY, acts=returns),
+        ]
     )
 
 
@@ -143,7 +146,8 @@ def _choose_move(world: HouseholdWorld, rng: np.random.Generator) -> tuple[str, 
         mug = world.things[mugs[int(index)]]
         room = world.room_of_object(mug.id)
         goals = [
-            r for r in world.plan.open_receptacles
+            r
+            for r in world.plan.open_receptacles
             if r.tag in mug.kind.suits and r.room not in (room, world.plan.away_room)
         ]
         for goal in (goals[int(i)] for i in rng.permutation(len(goals))):
@@ -167,7 +171,8 @@ def _is_handy(world: HouseholdWorld, name: str) -> bool:
 def _choose_drawer(world: HouseholdWorld, rng: np.random.Generator) -> str | None:
     """A drawer with something in it, not where the robot hides."""
     inside = [
-        s.receptacle for s in world.objects.values()
+        s.receptacle
+        for s in world.objects.values()
         if s.receptacle is not None and world.plan.receptacle(s.receptacle).drawer is not None
     ]
     drawers = [name for name in inside if world.plan.receptacle(name).room != world.plan.away_room]

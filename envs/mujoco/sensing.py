@@ -17,16 +17,26 @@ class HeadCamera:
     """Takes pictures of one world. Make and use it in one thread."""
 
     def __init__(
-        self, world: HouseholdWorld, config: HouseholdConfig, ids_rng: np.random.Generator, noise_rng: np.random.Generator
+        self,
+        world: HouseholdWorld,
+        config: HouseholdConfig,
+        ids_rng: np.random.Generator,
+        noise_rng: np.random.Generator,
     ) -> None:
         self._world, self._config = world, config
         self._ids_rng, self._noise_rng = ids_rng, noise_rng
         height, width = config.image_size
         self._view = OffscreenView(world.model, world.data, height_px=height, width_px=width)
-        self._base_id = np.array([CATEGORY_INDEX[i.category] * ID_DIVISOR for i in world.instances], dtype=np.int32)
+        self._base_id = np.array(
+            [CATEGORY_INDEX[i.category] * ID_DIVISOR for i in world.instances], dtype=np.int32
+        )
         self.intrinsics: Float64[np.ndarray, "3 3"] = camera_matrix(height, width, config.fovy_deg)
 
-    def shoot(self) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"], Int32[np.ndarray, "h w"], dict[str, int]]:
+    def shoot(
+        self,
+    ) -> tuple[
+        UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"], Int32[np.ndarray, "h w"], dict[str, int]
+    ]:
         """Colour, depth in metres, segmentation ids, and the true number of pixels of every instance in view."""
         self._view.look(self._world.head_camera)
         rgb = self._view.colour()

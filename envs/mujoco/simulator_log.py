@@ -69,7 +69,11 @@ class JsonLinesLog:
                 "categories": CATEGORY_NAMES,
                 "plan": plan_record(world.plan),
                 "joints": {
-                    name: {"category": joint.category, "centre_world": joint.position_world, "opened": world.opened[name]}
+                    name: {
+                        "category": joint.category,
+                        "centre_world": joint.position_world,
+                        "opened": world.opened[name],
+                    }
                     for name, joint in world.joints.items()
                 },
                 "objects": [self._object_record(world, name) for name in world.things],
@@ -127,15 +131,23 @@ def plan_record(plan: HomePlan) -> dict[str, Any]:
         "doorways": [{"name": d.name, "rooms": d.rooms, "centre_m": d.centre_m} for d in plan.doorways],
         "furniture": [
             {
-                "name": f.name, "category": f.model.category, "room": f.room, "centre_world": f.centre_world,
-                "size_m": f.model.size_m, "quarters": f.quarters,
+                "name": f.name,
+                "category": f.model.category,
+                "room": f.room,
+                "centre_world": f.centre_world,
+                "size_m": f.model.size_m,
+                "quarters": f.quarters,
             }
             for f in plan.furniture
         ],
         "receptacles": [
             {
-                "name": r.name, "category": r.category, "room": r.room, "furniture": r.furniture,
-                "centre_world": r.centre_world, "drawer": r.drawer,
+                "name": r.name,
+                "category": r.category,
+                "room": r.room,
+                "furniture": r.furniture,
+                "centre_world": r.centre_world,
+                "drawer": r.drawer,
             }
             for r in plan.receptacles
         ],

@@ -210,8 +210,11 @@ def _hides(
 ) -> bool:
     """Whether one of the two would stand before the other, seen from the front, and hide much of it."""
     depth_axis = 0 if front[0] != 0.0 else 1
-    spans = ((bounds.y0, bounds.y1, standing.bounds.y0, standing.bounds.y1)
-             if depth_axis == 0 else (bounds.x0, bounds.x1, standing.bounds.x0, standing.bounds.x1))
+    spans = (
+        (bounds.y0, bounds.y1, standing.bounds.y0, standing.bounds.y1)
+        if depth_axis == 0
+        else (bounds.x0, bounds.x1, standing.bounds.x0, standing.bounds.x1)
+    )
     side_by_side = spans[0] >= spans[3] or spans[2] >= spans[1]
     if side_by_side:
         return False

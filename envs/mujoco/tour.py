@@ -5,8 +5,9 @@ They know the floor plan (which a memory does not), and read the robot's pose fr
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,12 +23,14 @@ Action = dict[str, Any]
 EXPLORE, AWAY, RETURN, DONE = "explore", "away", "return", "done"
 
 ARRIVED_M = 0.12
-AIMED_RAD = 0.06
+AIMED_RAD = 0.10
 DRIVE_M_S, TURN_RAD_S, HEAD_RAD_S = 1.0, 1.8, 2.5
 PAN_LIMIT_RAD = 2.5
-LOOK_STEPS = 2
+LOOK_STEPS = 1
 STUCK_STEPS = 25
 TRAVEL_TILT_RAD = 0.42
+MOST_STOPS_ORDERED = 7
+SWERVE_RAD = 0.55
 
 
 @dataclass(kw_only=True)
@@ -98,24 +101,35 @@ class TourPolicy:
     def _rooms_in_order(self) -> list[str]:
         """Rooms by where their doors lie along the hallway, the room to hide in last."""
         x0, y0, _ = self._plan.start
-        doors = {d.rooms[1]: math.dist(d.centre_m, (x0, y0)) for d in self._plan.doorways if d.rooms[0] == "hallway"}
+        doors = {
+            d.rooms[1]: math.dist(d.centre_m, (x0, y0))
+            for d in self._plan.doorways
+            if d.rooms[0] == "hallway"
+        }
         rest = sorted((r.name for r in self._plan.rooms if r.name not in doors), key=lambda name: name)
-        ordered = sorted((name for name in doors if name != self._plan.away_room), key=lambda name: doors[name])
+        ordered = sorted(
+            (name for name in doors if name != self._plan.away_room), key=lambda name: doors[name]
+        )
         return [*rest, *ordered, self._plan.away_room]
 
     def _begin(self, rooms: list[str]) -> None:
-        self._stops: list[Stop] = []
-        at = self._plan.start[:2] if self.phase == EXPLORE else self._plan.away[:2]
-        for room in rooms:
-            stops = self._stops_in(room)
-            while stops:
-                nearest = min(stops, key=lambda s: math.dist(s.position_m, at))
-                stops.remove(nearest)
-                self._stops.append(nearest)
-                at = nearest.position_m
+        self._stops: list[Stop] = [stop for room in rooms for stop in self._round_of(room)]
         self._route: list[tuple[float, float]] | None = None
         self._stuck = 0
         self._was_at = (math.inf, math.inf)
+
+    def _round_of(self, room: str) -> list[Stop]:
+        """The stops of a room in the order of the shortest round from its door and back."""
+        door = next((d.centre_m for d in self._plan.doorways if d.rooms[1] == room), self._plan.start[:2])
+        stops = self._stops_in(room)
+        if len(stops) > MOST_STOPS_ORDERED:
+            return stops
+
+        def length(order: Iterable[Stop]) -> float:
+            points = [door, *(stop.position_m for stop in order), door]
+            return sum(math.dist(a, b) for a, b in itertools.pairwise(points))
+
+        return list(min(itertools.permutations(stops), key=length))
 
     def _stops_in(self, room: str) -> list[Stop]:
         found, _ = find_viewpoints(self._plan, self._space, room)
@@ -170,8 +184,8 @@ class TourPolicy:
         """Turns first, then drives, slower where the next turn is sharp or the way-point near."""
         error = wrap_angle(math.atan2(point[1] - y, point[0] - x) - yaw)
         distance = math.dist(point, (x, y))
-        speed = min(DRIVE_M_S, distance / self._dt_s) if abs(error) < 0.35 else 0.0
-        return speed * max(0.0, math.cos(2.0 * error)), self._turned(error)
+        speed = min(DRIVE_M_S, distance / self._dt_s) if abs(error) < SWERVE_RAD else 0.0
+        return speed * math.cos(error) ** 2, self._turned(error)
 
     def _turned(self, error_rad: float) -> float:
         return float(np.clip(wrap_angle(error_rad) / self._dt_s, -TURN_RAD_S, TURN_RAD_S))

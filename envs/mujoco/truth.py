@@ -81,7 +81,9 @@ class HouseholdTruth:
         start = records[0]
         self.seed: int | None = start["seed"]
         self.objects: dict[str, TrueObject] = {o["id"]: _true_object(o) for o in start["objects"]}
-        self.rooms: dict[str, Rectangle] = {r["name"]: Rectangle(**_bounds(r)) for r in start["plan"]["rooms"]}
+        self.rooms: dict[str, Rectangle] = {
+            r["name"]: Rectangle(**_bounds(r)) for r in start["plan"]["rooms"]
+        }
         self.receptacles: dict[str, dict[str, Any]] = {r["name"]: r for r in start["plan"]["receptacles"]}
         self.furniture: dict[str, dict[str, Any]] = {f["name"]: f for f in start["plan"]["furniture"]}
         self.frames: list[TrueFrame] = [_true_frame(r) for r in records if r["type"] == "frame"]
@@ -139,7 +141,12 @@ class HouseholdTruth:
         return max((f.pixels.get(name, 0) for f in self.frames_between(since_ns, until_ns)), default=0)
 
     def observed(
-        self, name: str, min_pixels: int = CLEARLY_SEEN_PX, *, since_ns: int | None = None, until_ns: int | None = None
+        self,
+        name: str,
+        min_pixels: int = CLEARLY_SEEN_PX,
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
     ) -> bool:
         """Whether some picture of the interval showed at least so many of its pixels."""
         return self.best_pixels(name, since_ns=since_ns, until_ns=until_ns) >= min_pixels
@@ -150,9 +157,13 @@ class HouseholdTruth:
 
     def named(self, category: str, colour: str | None = None) -> tuple[TrueObject, ...]:
         """All objects that the home began with, of a category and colour."""
-        return tuple(o for o in self.objects.values() if o.category == category and colour in (None, o.colour))
+        return tuple(
+            o for o in self.objects.values() if o.category == category and colour in (None, o.colour)
+        )
 
-    def count(self, category: str, *, room: str | None = None, at_ns: int | None = None, colour: str | None = None) -> int:
+    def count(
+        self, category: str, *, room: str | None = None, at_ns: int | None = None, colour: str | None = None
+    ) -> int:
         """How many of a category are in the home (in a room) at a time, hidden ones included."""
         places = [self.where(o.id, at_ns) for o in self.named(category, colour)]
         return sum(1 for p in places if p.room != OUTSIDE and room in (None, p.room))
@@ -166,7 +177,9 @@ class HouseholdTruth:
         low = self.start_ns if since_ns is None else since_ns
         high = self.end_ns if until_ns is None else until_ns
         return tuple(
-            d for d in self.deeds if low <= d.end_ns <= high and actor in (None, d.actor) and d.outcome == "success"
+            d
+            for d in self.deeds
+            if low <= d.end_ns <= high and actor in (None, d.actor) and d.outcome == "success"
         )
 
     def robot_events(self) -> tuple[TrueDeed, ...]:
@@ -223,7 +236,9 @@ class HouseholdTruth:
         a, b = self.frames[index - 1].robot, self.frames[index].robot
         return abs(a[0] - b[0]) + abs(a[1] - b[1]) > 1e-6
 
-    def _read_places(self, start: dict[str, Any], records: list[dict[str, Any]]) -> dict[str, list[TruePlace]]:
+    def _read_places(
+        self, start: dict[str, Any], records: list[dict[str, Any]]
+    ) -> dict[str, list[TruePlace]]:
         places = {o["id"]: [_place(o["where"], self.start_ns)] for o in start["objects"]}
         for record in records:
             for name, where in record.get("moved", {}).items():
@@ -257,19 +272,28 @@ def _true_object(record: dict[str, Any]) -> TrueObject:
     size = _vector(record["size_m"])
     assert size is not None
     return TrueObject(
-        id=record["id"], category=record["category"], colour=record["colour"], size_m=size, twin=record["twin"]
+        id=record["id"],
+        category=record["category"],
+        colour=record["colour"],
+        size_m=size,
+        twin=record["twin"],
     )
 
 
 def _true_frame(record: dict[str, Any]) -> TrueFrame:
     x, y, yaw = record["robot"]
-    return TrueFrame(stamp_ns=record["stamp_ns"], robot=(x, y, yaw), room=record["room"], pixels=record["pixels"])
+    return TrueFrame(
+        stamp_ns=record["stamp_ns"], robot=(x, y, yaw), room=record["room"], pixels=record["pixels"]
+    )
 
 
 def _true_deed(record: dict[str, Any]) -> TrueDeed:
     before, after = record["before"] or {}, record["after"] or {}
     return TrueDeed(
-        **{key: record[key] for key in ("kind", "actor", "subject", "category", "start_ns", "end_ns", "outcome")},
+        **{
+            key: record[key]
+            for key in ("kind", "actor", "subject", "category", "start_ns", "end_ns", "outcome")
+        },
         before=_vector(before.get("centre_world")),
         after=_vector(after.get("centre_world")),
         room_before=before.get("room"),

@@ -26,7 +26,9 @@ class ViewPoint:
     looks_at: tuple[str, ...]
 
 
-def find_viewpoints(plan: HomePlan, space: FreeSpace, room: str) -> tuple[list[ViewPoint], set[tuple[str, str]]]:
+def find_viewpoints(
+    plan: HomePlan, space: FreeSpace, room: str
+) -> tuple[list[ViewPoint], set[tuple[str, str]]]:
     """View points for the open receptacles of one room, and the (receptacle, side) pairs nobody can see.
 
     Greedy set cover over a lattice of free, reachable floor cells; a pair is covered from where the whole
@@ -54,8 +56,10 @@ def _standing_cells(plan: HomePlan, space: FreeSpace, room: str) -> np.ndarray:
     bounds = plan.room(room).bounds
     centres = space.cell_centres()
     inside = (
-        (centres[..., 0] > bounds.x0) & (centres[..., 0] < bounds.x1)
-        & (centres[..., 1] > bounds.y0) & (centres[..., 1] < bounds.y1)
+        (centres[..., 0] > bounds.x0)
+        & (centres[..., 0] < bounds.x1)
+        & (centres[..., 1] > bounds.y0)
+        & (centres[..., 1] < bounds.y1)
     )
     lattice = np.zeros_like(inside)
     lattice[::STEP_CELLS, ::STEP_CELLS] = True
@@ -76,8 +80,10 @@ def _covered(
         bearing = math.atan2(point[1] - y, point[0] - x) - math.atan2(target.front[1], target.front[0])
         angle = wrap_angle(bearing)
         widest = SHELF_WIDEST_RAD if target.open_front else WIDEST_RAD
+        if not NARROWEST_RAD < abs(angle) < widest:
+            continue
         gap = _gap_m(point, target)
-        if not (NARROWEST_RAD < abs(angle) < widest and NEAREST_M < gap < FARTHEST_M):
+        if not NEAREST_M < gap < FARTHEST_M:
             continue
         if any(is_blocked(point, end, blockers) for end in _ends(target)):
             continue

@@ -102,13 +102,17 @@ class HouseholdWorld:
         self._robot_qpos = [self._qpos(f"robot {name}") for name in ("x", "y", "yaw", "pan", "tilt")]
         self._receptacles: dict[str, Receptacle] = {r.name: r for r in self.plan.receptacles}
         self.head_camera: int = self.model.camera("head").id
-        self._still = rectangle_array([w.bounds for w in self.plan.walls] + [f.footprint() for f in self.plan.furniture])
+        self._still = rectangle_array(
+            [w.bounds for w in self.plan.walls] + [f.footprint() for f in self.plan.furniture]
+        )
         self.refresh()
 
     def refresh(self) -> None:
         """Brings the model in line with the state; camera poses are true afterwards."""
         r = self.robot
-        for address, value in zip(self._robot_qpos, (r.x, r.y, r.yaw_rad, r.pan_rad, r.tilt_rad), strict=True):
+        for address, value in zip(
+            self._robot_qpos, (r.x, r.y, r.yaw_rad, r.pan_rad, r.tilt_rad), strict=True
+        ):
             self.data.qpos[address] = value
         for name, joint in self.joints.items():
             self.data.qpos[joint.qpos] = self.opened[name] * joint.travel
@@ -137,7 +141,9 @@ class HouseholdWorld:
         if state.carrier == ROBOT:
             return _ahead(self.robot.x, self.robot.y, self.robot.yaw_rad, HAND_OFFSET_M), self.robot.yaw_rad
         if state.carrier == PERSON:
-            return _ahead(self.person.x, self.person.y, self.person.yaw_rad, PERSON_HAND_M), self.person.yaw_rad
+            return _ahead(
+                self.person.x, self.person.y, self.person.yaw_rad, PERSON_HAND_M
+            ), self.person.yaw_rad
         shift = self.drawer_shift(state.receptacle)
         x, y, z = state.position_world
         return (x + shift[0], y + shift[1], z), state.yaw_rad
@@ -199,7 +205,9 @@ class HouseholdWorld:
             if r.drawer is not None and self.opened[r.drawer] > 0.0
         ]
         if self.person.is_inside:
-            moving.append(Rectangle.around(self.person.x, self.person.y, 2 * PERSON_RADIUS_M, 2 * PERSON_RADIUS_M))
+            moving.append(
+                Rectangle.around(self.person.x, self.person.y, 2 * PERSON_RADIUS_M, 2 * PERSON_RADIUS_M)
+            )
         return np.concatenate([self._still, rectangle_array(moving)])
 
     def turn_head(self, pan_rate_rad_s: float, tilt_rate_rad_s: float, dt_s: float) -> None:
@@ -223,13 +231,17 @@ class HouseholdWorld:
 
     def carry_out(self, name: str) -> None:
         """The person leaves the home with it."""
-        self.objects[name] = ObjectState(position_world=OUT_OF_THE_WORLD, yaw_rad=0.0, receptacle=None, is_gone=True)
+        self.objects[name] = ObjectState(
+            position_world=OUT_OF_THE_WORLD, yaw_rad=0.0, receptacle=None, is_gone=True
+        )
         self.person.holding = None
 
     def standing_objects(self) -> list[MovableObject]:
         """Everything that stands on or in a receptacle, as movable objects in their present places."""
         return [
-            replace(self.things[n], position_world=s.position_world, yaw_rad=s.yaw_rad, receptacle=s.receptacle)
+            replace(
+                self.things[n], position_world=s.position_world, yaw_rad=s.yaw_rad, receptacle=s.receptacle
+            )
             for n, s in self.objects.items()
             if s.receptacle is not None
         ]
@@ -249,20 +261,32 @@ class HouseholdWorld:
         joints = [self._door_joint(door) for door in self.plan.doorways]
         for piece in self.plan.furniture:
             for part in piece.model.moving:
-                joints.append(self._furniture_joint(joint_name(piece, part), piece.point_world(_middle(part)), part))
+                joints.append(
+                    self._furniture_joint(joint_name(piece, part), piece.point_world(_middle(part)), part)
+                )
         return joints
 
     def _door_joint(self, door: Doorway) -> Joint:
         travel = door.open_yaw_rad - door.closed_yaw_rad
         position = (*door.centre_m, 1.0)
         return Joint(
-            name=door.name, category="door", travel=travel, qpos=self._qpos(door.name), position_world=position, radius_m=0.5
+            name=door.name,
+            category="door",
+            travel=travel,
+            qpos=self._qpos(door.name),
+            position_world=position,
+            radius_m=0.5,
         )
 
     def _furniture_joint(self, name: str, position: Vector3, part: MovingPart) -> Joint:
         category = "drawer" if part.kind == "drawer" else "cupboard door"
         return Joint(
-            name=name, category=category, travel=part.travel, qpos=self._qpos(name), position_world=position, radius_m=0.3
+            name=name,
+            category=category,
+            travel=part.travel,
+            qpos=self._qpos(name),
+            position_world=position,
+            radius_m=0.3,
         )
 
     def _set_mocap(self, name: str, position: Vector3, yaw_rad: float) -> None:
