@@ -128,9 +128,10 @@ class TrueChange:
 
 @dataclass(frozen=True, kw_only=True)
 class TrueChanges:
-    """These are all the changes there were."""
+    """These are all the changes there were; `may_name` happened too, but was perhaps out of the robot's sight."""
 
     changes: tuple[TrueChange, ...]
+    may_name: tuple[TrueChange, ...] = ()
 
     def grade(self, answer: Answer[Any]) -> Verdict:
         truth = "; ".join(f"{change.label}: {change.kind}" for change in self.changes) or "none"
@@ -145,6 +146,7 @@ class TrueChanges:
                 return Verdict(is_right=False, error_m=None, said=said, truth=truth)
             given.remove(fit)
             errors_m += _change_errors_m(fit, true)
+        given = [one for one in given if not any(_change_fits(one, true) for true in self.may_name)]
         error_m = max(errors_m, default=None)
         return Verdict(
             is_right=not given and _is_close(error_m, if_none=True), error_m=error_m, said=said, truth=truth

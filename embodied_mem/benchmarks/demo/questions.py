@@ -114,7 +114,7 @@ def _about_the_removed(scene: Scene, removed: SceneObject) -> Iterator[Question]
             ("were there before you left", scene.left_ns, known + 1),
         ):
             yield Question(
-                text=f"How many of {removed.category} {text}?",
+                text=f"How many {removed.category}s {text}?",
                 query=Query(kind="count", label=removed.category, as_of_ns=as_of_ns),
                 truth=TrueCount(number=number),
             )
@@ -126,7 +126,7 @@ def _about_changes(scene: Scene, moved: SceneObject, removed: SceneObject) -> It
     yield Question(
         text="What has changed since you left?",
         query=Query(kind="changes", interval=interval),
-        truth=TrueChanges(changes=(move, vanish)),
+        truth=TrueChanges(changes=(move, vanish), may_name=scene.opened),
     )
     yield Question(
         text="What did you know to have changed while you were away?",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embodied_mem.benchmarks.demo.grading import Position, TrueStay
+from embodied_mem.benchmarks.demo.grading import Position, TrueChange, TrueStay
 from embodied_mem.geometry import Box
 
 CLEARLY_SEEN_PX = 120
@@ -57,7 +57,7 @@ class SceneObject:
 class Scene:
     """The episode: the robot looked until `left_ns`, things happened, and it came back after `returned_ns`.
 
-    `rooms` are boxes from floor to ceiling.
+    `rooms` are boxes from floor to ceiling; `opened` are the drawers and doors that the person opened or closed.
     """
 
     objects: tuple[SceneObject, ...]
@@ -65,6 +65,7 @@ class Scene:
     left_ns: int
     returned_ns: int
     end_ns: int
+    opened: tuple[TrueChange, ...] = ()
 
     @property
     def untouched(self) -> tuple[SceneObject, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from embodied_mem.benchmarks.demo.grading import Position, TrueStay
+from embodied_mem.benchmarks.demo.grading import Position, TrueChange, TrueStay
 from embodied_mem.benchmarks.demo.scene import Scene, SceneObject
 from embodied_mem.errors import DamagedStore
 from embodied_mem.geometry import Box
@@ -59,7 +59,17 @@ def _scene(start: Record, records: Sequence[Record]) -> Scene:
         for one in start["objects"]
     )
     rooms = {room["name"]: _box(room["bounds"]) for room in start["plan"]["rooms"]}
-    return Scene(objects=objects, rooms=rooms, left_ns=left_ns, returned_ns=returned_ns, end_ns=end_ns)
+    opened = tuple(
+        TrueChange(
+            kind=one["kind"], label=one["category"], before_world_m=None, after_world_m=None,
+            start_ns=int(one["start_ns"]), end_ns=int(one["end_ns"]),
+        )
+        for one in by_person
+        if one["kind"] in ("open", "close")
+    )  # fmt: skip
+    return Scene(
+        objects=objects, rooms=rooms, left_ns=left_ns, returned_ns=returned_ns, end_ns=end_ns, opened=opened
+    )
 
 
 def _stays(thing: Record, deeds: Sequence[Record]) -> tuple[TrueStay, ...]:
