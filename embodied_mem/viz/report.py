@@ -62,9 +62,7 @@ class Picture:
     @property
     def source(self) -> str:
         """The image as a data URL."""
-        buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(self.image)).save(buffer, format="PNG", optimize=True)
-        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        return "data:image/png;base64," + base64.b64encode(png_bytes(self.image)).decode("ascii")
 
 
 Section = Text | KeyFigures | Table | Picture
@@ -89,6 +87,13 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section], *, s
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def png_bytes(image: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """The image as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def format_cell(value: Cell) -> str:

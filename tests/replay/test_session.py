@@ -1,6 +1,9 @@
+import itertools
 from pathlib import Path
 
-from embodied_mem.replay import write_bag
+import pytest
+
+from embodied_mem.replay import SevenScenesFolder, write_bag
 from embodied_mem.replay.session import replay, write_replay_report
 from embodied_mem.robot_memory import RobotMemory
 
@@ -31,3 +34,22 @@ def test_a_folder_and_the_bag_made_of_it_give_the_same_map(tmp_path: Path) -> No
         assert len(one) == len(other) > 100
         assert abs(one.means_world - other.means_world).max() < 1e-6
         assert (one.occupancy == other.occupancy).all()
+
+
+@pytest.mark.data
+def test_real_frames_give_the_same_map_from_a_folder_and_from_a_bag(
+    tmp_path: Path, data_folder: Path
+) -> None:
+    folder = data_folder / "7scenes"
+    if not folder.is_dir():
+        pytest.skip(f"no 7-Scenes sequence at {folder}")
+    frames = list(itertools.islice(SevenScenesFolder(folder), 15))
+    write_bag(tmp_path / "bag", frames)
+    with RobotMemory.open() as direct, RobotMemory.open() as bagged:
+        for frame in frames:
+            direct.observe(frame)
+        replay(tmp_path / "bag", bagged)
+        one, other = direct.map_snapshot(), bagged.map_snapshot()
+    assert len(one) == len(other) > 1000
+    assert (one.means_world == other.means_world).all()
+    assert (one.color_rgb == other.color_rgb).all()
