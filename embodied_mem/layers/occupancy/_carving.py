@@ -37,7 +37,9 @@ BRICK_RADIUS_CELLS = 6.93
 
 
 @wp.kernel
-def pool_depth(view: View, rules: Rules, scratch: Scratch, depth_m: wp.array2d(dtype=wp.float32), window_px: int):
+def pool_depth(
+    view: View, rules: Rules, scratch: Scratch, depth_m: wp.array2d(dtype=wp.float32), window_px: int
+):
     """The nearest depth measured around each used pixel; 0 where there is none, or it is out of range itself."""
     row, column = wp.tid()
     v = view.offset + row * view.stride

@@ -142,16 +142,21 @@ def accumulate(
     dx = p[0] - float(x) - 0.5
     dy = p[1] - float(y) - 0.5
     dz = p[2] - float(zc) - 0.5
+    # A pixel stands for a patch, evenly filled, as wide as the next used pixel is away: its variance belongs to the
+    # moments, or a surface that few pixels hit would be full of holes.
+    side = wp.min(float(view.stride) * z / (view.fx * rules.cell_m), 1.0)
+    spread = side * side / 12.0
+    s = wp.normalize(view.R_grid_camera * p_camera)
     wp.atomic_add(scratch.sums, slot, 0, w)
     wp.atomic_add(scratch.sums, slot, 1, w * dx)
     wp.atomic_add(scratch.sums, slot, 2, w * dy)
     wp.atomic_add(scratch.sums, slot, 3, w * dz)
-    wp.atomic_add(scratch.sums, slot, 4, w * dx * dx)
-    wp.atomic_add(scratch.sums, slot, 5, w * dx * dy)
-    wp.atomic_add(scratch.sums, slot, 6, w * dx * dz)
-    wp.atomic_add(scratch.sums, slot, 7, w * dy * dy)
-    wp.atomic_add(scratch.sums, slot, 8, w * dy * dz)
-    wp.atomic_add(scratch.sums, slot, 9, w * dz * dz)
+    wp.atomic_add(scratch.sums, slot, 4, w * (dx * dx + spread * (1.0 - s[0] * s[0])))
+    wp.atomic_add(scratch.sums, slot, 5, w * (dx * dy + spread * (-s[0] * s[1])))
+    wp.atomic_add(scratch.sums, slot, 6, w * (dx * dz + spread * (-s[0] * s[2])))
+    wp.atomic_add(scratch.sums, slot, 7, w * (dy * dy + spread * (1.0 - s[1] * s[1])))
+    wp.atomic_add(scratch.sums, slot, 8, w * (dy * dz + spread * (-s[1] * s[2])))
+    wp.atomic_add(scratch.sums, slot, 9, w * (dz * dz + spread * (1.0 - s[2] * s[2])))
     if view.has_rgb != 0:
         wp.atomic_add(scratch.sums, slot, 10, float(rgb[v, u, 0]))
         wp.atomic_add(scratch.sums, slot, 11, float(rgb[v, u, 1]))

@@ -8,7 +8,14 @@ from jaxtyping import Float32, Float64, Int16
 from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _structures
 from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, HAS_GAUSSIAN, LEVEL_MASK
-from embodied_mem.layers.occupancy._view import Block, FrameScratch, block_in_view, make_rules, make_view, used_pixels
+from embodied_mem.layers.occupancy._view import (
+    Block,
+    FrameScratch,
+    block_in_view,
+    make_rules,
+    make_view,
+    used_pixels,
+)
 from embodied_mem.layers.occupancy._warp import check_device, wp
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.snapshot import MapSnapshot
@@ -49,14 +56,19 @@ class GaussianMap:
         if block is None:
             return self._change(num_points=0)
         view = make_view(frame, block, self._tick(frame.stamp_ns), self.config)
-        view.has_rgb, view.has_labels = int(frame.rgb is not None), int(label_index is not None and len(map_label) > 0)
+        view.has_rgb, view.has_labels = (
+            int(frame.rgb is not None),
+            int(label_index is not None and len(map_label) > 0),
+        )
         self._scratch.fit(view, block)
         num_candidates = self._find_candidates(view, block, depth)
         self._accumulate(view, frame, depth, label_index, map_label)
         num_touched, num_points = self._scratch_counter(_structures.NUM_TOUCHED), self._scratch_counter(1)
         num_touched = min(num_touched, self._scratch.arrays.touched_cell.shape[0])
         self._make_room(view, num_candidates, num_touched)
-        self._launch(_carving.carve, num_candidates, view, self._rules, self._scratch.arrays, self.storage.arrays)
+        self._launch(
+            _carving.carve, num_candidates, view, self._rules, self._scratch.arrays, self.storage.arrays
+        )
         self._launch(_fusion.merge, num_touched, view, self._rules, self._scratch.arrays, self.storage.arrays)
         return self._change(num_points=num_points)
 
@@ -84,7 +96,9 @@ class GaussianMap:
         scratch = self._scratch.arrays
         scratch.counters.zero_()
         window_px = self.config.carve_window_px
-        self._launch(_carving.pool_depth, scratch.pooled_m.shape, view, self._rules, scratch, depth, window_px)
+        self._launch(
+            _carving.pool_depth, scratch.pooled_m.shape, view, self._rules, scratch, depth, window_px
+        )
         self._launch(_carving.pool_tiles, scratch.tile_max_m.shape, view, self._rules, scratch, depth)
         shape = tuple(block.size.tolist())
         self._launch(_carving.find_candidates, shape, view, self._rules, scratch, self.storage.arrays)
@@ -138,18 +152,25 @@ class GaussianMap:
         """The probability that each point is occupied; NaN where unknown."""
         points = self._to_device(points_world.astype(np.float32, copy=False), wp.vec3)
         probability = wp.empty(len(points_world), dtype=wp.float32, device=self._device)
-        self._launch(_reading.read_points, len(points_world), self.storage.arrays, self._rules, points, probability)
+        self._launch(
+            _reading.read_points, len(points_world), self.storage.arrays, self._rules, points, probability
+        )
         return np.array(probability.numpy())
 
     def cast(
-        self, origins_world: Float64[np.ndarray, "n 3"], directions: Float32[np.ndarray, "n 3"], max_range_m: float
+        self,
+        origins_world: Float64[np.ndarray, "n 3"],
+        directions: Float32[np.ndarray, "n 3"],
+        max_range_m: float,
     ) -> tuple[Float32[np.ndarray, "n"], Int16[np.ndarray, "n"]]:
         """Distance to the first surface along each unit direction (inf: none), and its label's index (-1: none)."""
         n = len(origins_world)
         depth_m = wp.empty(n, dtype=wp.float32, device=self._device)
         hit = wp.empty(n, dtype=wp.int32, device=self._device)
         origins, rays = self._to_device(origins_world, wp.vec3d), self._to_device(directions, wp.vec3)
-        self._launch(_reading.cast, n, self.storage.arrays, self._rules, origins, rays, max_range_m, depth_m, hit)
+        self._launch(
+            _reading.cast, n, self.storage.arrays, self._rules, origins, rays, max_range_m, depth_m, hit
+        )
         hits = hit.numpy()
         labels = self.storage.arrays.labels.numpy()[np.maximum(hits, 0), 0]
         return np.array(depth_m.numpy()), np.where(hits >= 0, labels, -1).astype(np.int16)

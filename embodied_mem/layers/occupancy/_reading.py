@@ -68,8 +68,9 @@ def read_points(
         gaussian = find_gaussian(m, cell)
         inside = wp.vec3(float(px - wp.floor(px)), float(py - wp.floor(py)), float(pz - wp.floor(pz)))
         d = inside - mean_in_cell(m, gaussian)
-        A = wp.inverse(covariance_in_cell(m, gaussian, rules.min_variance))
-        outside = excess(rules, A, d)
+        S = covariance_in_cell(m, gaussian, rules.min_variance)
+        A = wp.inverse(S)
+        outside = excess(rules, S, A, d)
         if outside > 1.0:
             beside = inside + wp.normalize(A * d)
             next_x = x + int(wp.floor(beside[0]))
@@ -143,11 +144,12 @@ def cast(
             if state >= HAS_GAUSSIAN and (state & LEVEL_MASK) >= rules.occupied_level:
                 gaussian = find_gaussian(m, cell)
                 offset = mean_in_cell(m, gaussian) - inside
-                A = wp.inverse(covariance_in_cell(m, gaussian, rules.min_variance))
+                S = covariance_in_cell(m, gaussian, rules.min_variance)
+                A = wp.inverse(S)
                 Ad = A * d
                 s = wp.clamp(wp.dot(Ad, offset) / wp.dot(Ad, d), 0.0, step)
                 miss = offset - s * d
-                if excess(rules, A, miss) <= 1.0 and t + s <= length:
+                if excess(rules, S, A, miss) <= 1.0 and t + s <= length:
                     depth = (t + s) * rules.cell_m
                     found = gaussian
                     break

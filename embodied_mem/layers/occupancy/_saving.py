@@ -78,7 +78,9 @@ def _check_rows(rows: Rows) -> None:
     for name, (dtype, tail, owner) in ROW_FORMATS.items():
         shape = (num_bricks if owner == "brick" else num_gaussians, *tail)
         if rows[name].dtype != dtype or rows[name].shape != shape:
-            raise _damaged(f"{name} is {rows[name].dtype} of shape {rows[name].shape}, not {dtype} of shape {shape}")
+            raise _damaged(
+                f"{name} is {rows[name].dtype} of shape {rows[name].shape}, not {dtype} of shape {shape}"
+            )
     has_gaussian = np.flatnonzero(rows["cells"].reshape(-1) >= HAS_GAUSSIAN)
     if not np.array_equal(np.sort(rows["gaussian_cell"]), has_gaussian):
         raise _damaged(f"{num_gaussians} Gaussians do not match the {len(has_gaussian)} cells that have one")

@@ -65,7 +65,10 @@ class Capacity:
     @property
     def hash_slots(self) -> tuple[int, int]:
         """Slots of the brick hash and of the Gaussian hash; one more than could be filled."""
-        bricks, gaussians = HASH_SLOTS_PER_BRICK * self.num_bricks, HASH_SLOTS_PER_GAUSSIAN * self.num_gaussians
+        bricks, gaussians = (
+            HASH_SLOTS_PER_BRICK * self.num_bricks,
+            HASH_SLOTS_PER_GAUSSIAN * self.num_gaussians,
+        )
         return int(bricks) + 1, int(gaussians) + 1
 
     def holds(self, other: Capacity) -> bool:
@@ -208,7 +211,9 @@ class MapStorage:
 
 
 def _needed(rows: Rows, extra: Capacity) -> Capacity:
-    return Capacity(len(rows["brick_coord"]) + extra.num_bricks, len(rows["gaussian_cell"]) + extra.num_gaussians)
+    return Capacity(
+        len(rows["brick_coord"]) + extra.num_bricks, len(rows["gaussian_cell"]) + extra.num_gaussians
+    )
 
 
 def _without_stalest(rows: Rows, extra: Capacity, budget_bytes: int) -> tuple[Rows, int]:
@@ -217,7 +222,9 @@ def _without_stalest(rows: Rows, extra: Capacity, budget_bytes: int) -> tuple[Ro
     An evicted brick's cells are unknown again, never free.
     """
     coords = rows["brick_coord"]
-    newest_first = np.lexsort((coords[:, 2], coords[:, 1], coords[:, 0], -rows["brick_seen_tick"].astype(np.int64)))
+    newest_first = np.lexsort(
+        (coords[:, 2], coords[:, 1], coords[:, 0], -rows["brick_seen_tick"].astype(np.int64))
+    )
     owner = rows["gaussian_cell"] // BRICK_CELLS
     per_brick = np.bincount(owner, minlength=len(coords))[newest_first]
     num_bricks = np.arange(1, len(coords) + 1) + extra.num_bricks

@@ -24,8 +24,9 @@ NUM_SUMS = 14
 
 MEAN_STEPS = 65535.0
 """Steps of a mean across its cell."""
-COVARIANCE_STEPS = 131068.0
-"""Steps per squared cell side of a covariance: points of one cell cannot scatter by more than 1/4 of it."""
+COVARIANCE_STEPS = 65534.0
+"""Steps per squared cell side of a covariance. Points of one cell cannot scatter by more than 1/4 of it, and their
+patches add at most 1/12, so 16 bits reach (1/2)."""
 LABEL_WEIGHT_PER_FRAME = 16
 MAX_LABEL_WEIGHT = 4096
 
@@ -112,7 +113,7 @@ class Rules:
     carve_margin_m: float
     max_edge_ratio: float
     min_variance: float  # in squared cell sides
-    gate: float  # squared sigmas, all directions together
+    gate: float  # squared sigmas, along each axis
     thickness: float  # squared sigmas, across the surface
 
 
@@ -136,7 +137,11 @@ class Scratch:
 
 @wp.func
 def hash_brick(x: int, y: int, z: int, num_slots: int) -> int:
-    h = wp.uint32(x) * wp.uint32(73856093) ^ wp.uint32(y) * wp.uint32(19349669) ^ wp.uint32(z) * wp.uint32(83492791)
+    h = (
+        wp.uint32(x) * wp.uint32(73856093)
+        ^ wp.uint32(y) * wp.uint32(19349669)
+        ^ wp.uint32(z) * wp.uint32(83492791)
+    )
     h = (h ^ (h >> wp.uint32(15))) * wp.uint32(668265263)
     h = h ^ (h >> wp.uint32(13))
     return int((wp.uint64(h) * wp.uint64(num_slots)) >> wp.uint64(32))
@@ -264,18 +269,21 @@ def covariance_in_cell(m: MapArrays, gaussian: int, min_variance: float) -> wp.m
 
 
 @wp.func
-def excess(rules: Rules, A: wp.mat33, d: wp.vec3) -> float:
-    """How far `d` from the mean is out of the Gaussian with inverse covariance `A`: up to 1 is inside its gates.
+def excess(rules: Rules, S: wp.mat33, A: wp.mat33, d: wp.vec3) -> float:
+    """How far `d` from the mean is out of the Gaussian with covariance `S`, inverse `A`: up to 1 is inside its gates.
 
-    Across a surface the gate is tighter than along it, or rays that pass close by would end too early. The normal is
-    the main eigenvector of A, by power iteration.
+    Along the cell's axes the gate is a box, which a surface that fills its cell fills to the corners (an ellipsoid
+    would either leave holes there or reach far beyond the rim of one that ends in the cell). Across the surface it is
+    tighter, or rays that pass close by would end too early; the normal is A's main eigenvector, by power iteration.
     """
-    Ad = A * d
-    AA = A * A
-    n = wp.normalize(AA * (AA * wp.vec3(0.61, 0.53, 0.59)))
-    n = wp.normalize(AA * (AA * n))
+    box = wp.max(d[0] * d[0] / S[0, 0], wp.max(d[1] * d[1] / S[1, 1], d[2] * d[2] / S[2, 2]))
+    power = A * (3.0 / wp.trace(A))
+    power = power * power
+    power = power * power
+    n = wp.normalize(power * (power * wp.vec3(0.61, 0.53, 0.59)))
+    n = wp.normalize(power * (power * n))
     across = wp.dot(n, d)
-    return wp.max(wp.dot(d, Ad) / rules.gate, across * across * wp.dot(n, A * n) / rules.thickness)
+    return wp.max(box / rules.gate, across * across * wp.dot(n, A * n) / rules.thickness)
 
 
 @wp.func

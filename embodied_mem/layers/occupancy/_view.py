@@ -43,7 +43,9 @@ def block_in_view(frame: Frame, furthest_m: float, config: OccupancyConfig) -> B
     u_px = np.array([-0.5, camera.width_px - 0.5, -0.5, camera.width_px - 0.5])
     v_px = np.array([-0.5, -0.5, camera.height_px - 0.5, camera.height_px - 0.5])
     depth_m = np.full(4, furthest_m, dtype=np.float32)
-    corners_camera = np.vstack([np.zeros((1, 3)), back_project(camera, depth_m, u_px, v_px).astype(np.float64)])
+    corners_camera = np.vstack(
+        [np.zeros((1, 3)), back_project(camera, depth_m, u_px, v_px).astype(np.float64)]
+    )
     corners_world = transform(frame.T_world_camera, corners_camera)
     side_m = config.cell_m * BRICK_SIDE
     low = np.floor((corners_world.min(axis=0) - config.cell_m) / side_m).astype(np.int64)

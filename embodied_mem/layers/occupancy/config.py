@@ -30,7 +30,8 @@ class OccupancyConfig:
         carve_window_px: a place is seen through only when the nearest depth this many pixels around it is behind it.
         max_edge_ratio: a pixel further than this times its depth from both neighbours is a flying pixel and left out.
         min_sigma_m: what is added (squared) to each covariance when it is read.
-        gate_sigmas, thickness_sigmas: how many sigmas around its mean a Gaussian fills, along and across the surface.
+        gate_sigmas, thickness_sigmas: how many sigmas around its mean a Gaussian fills, along each axis and across the
+            surface. (A surface that fills its cell evenly reaches sqrt(3) sigmas.)
         transient_labels: labels that carve but are never fused, such as people.
         budget_bytes: what the map may take, its hash included; the stalest bricks are evicted beyond it.
         device: "cpu", or a CUDA device such as "cuda:0".
@@ -48,11 +49,11 @@ class OccupancyConfig:
     miss_weight_decay: float = 0.7
     depth_sigma_m: float = 0.0012
     depth_sigma_per_m2: float = 0.0019
-    carve_margin_m: float = 0.03
-    carve_window_px: int = 4
+    carve_margin_m: float = 0.0
+    carve_window_px: int = 0
     max_edge_ratio: float = 0.03
-    min_sigma_m: float = 0.008
-    gate_sigmas: float = 3.0
+    min_sigma_m: float = 0.005
+    gate_sigmas: float = 1.8
     thickness_sigmas: float = 1.5
     transient_labels: tuple[str, ...] = ("person", "robot")
     budget_bytes: int = 256 * 1024 * 1024
@@ -63,12 +64,16 @@ class OccupancyConfig:
         self._check("stride_px", 1 <= self.stride_px <= 32, "1..32")
         self._check("min_depth_m", 0.0 <= self.min_depth_m < self.max_depth_m, "0 or more, below max_depth_m")
         deepest_m = MAX_RANGE_CELLS * self.cell_m
-        self._check("max_depth_m", self.max_depth_m <= deepest_m, f"at most {MAX_RANGE_CELLS} cells ({deepest_m:g} m)")
+        self._check(
+            "max_depth_m", self.max_depth_m <= deepest_m, f"at most {MAX_RANGE_CELLS} cells ({deepest_m:g} m)"
+        )
         self._check("hit_log_odds", 0.0 < self.hit_log_odds <= 5.0, "above 0, at most 5")
         self._check("miss_log_odds", -5.0 <= self.miss_log_odds < 0.0, "-5 or more, below 0")
         self._check("min_log_odds", -8.0 <= self.min_log_odds < 0.0, "-8 or more, below 0")
         self._check("max_log_odds", 0.0 < self.max_log_odds <= 8.0, "above 0, at most 8")
-        self._check("remove_log_odds", self.min_log_odds <= self.remove_log_odds < 0, "from min_log_odds to below 0")
+        self._check(
+            "remove_log_odds", self.min_log_odds <= self.remove_log_odds < 0, "from min_log_odds to below 0"
+        )
         self._check("miss_weight_decay", 0.0 < self.miss_weight_decay <= 1.0, "above 0, at most 1")
         self._check("depth_sigma_m", self.depth_sigma_m > 0.0, "above 0")
         self._check("depth_sigma_per_m2", self.depth_sigma_per_m2 >= 0.0, "0 or more")
@@ -83,7 +88,9 @@ class OccupancyConfig:
 
     def _check(self, name: str, is_good: bool, allowed: str) -> None:
         if not is_good:
-            raise ConfigError(f"occupancy.{name} is {getattr(self, name)!r}; it must be {allowed}. Change it there.")
+            raise ConfigError(
+                f"occupancy.{name} is {getattr(self, name)!r}; it must be {allowed}. Change it there."
+            )
 
     @property
     def log_odds_step(self) -> float:

@@ -46,7 +46,9 @@ class MapSnapshot:
         """Only the Gaussians that are more likely there than not."""
         is_occupied = self.occupancy > 0.5
         chosen = {
-            field.name: value[is_occupied] if isinstance(value := getattr(self, field.name), np.ndarray) else value
+            field.name: value[is_occupied]
+            if isinstance(value := getattr(self, field.name), np.ndarray)
+            else value
             for field in fields(self)
         }
         return MapSnapshot(**chosen)

@@ -1,0 +1,199 @@
+"""The map's update and reading in plain numpy and dictionaries, slow and obvious: what the kernels must agree with.
+
+Without the kernels' quantisation: moments are float64, and evidence is kept in the same integer levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embodied_mem.geometry import back_project, invert, project, transform
+from embodied_mem.layers.occupancy.config import NUM_LEVELS, OccupancyConfig
+from embodied_mem.messages import Frame
+
+Cell = tuple[int, int, int]
+NEIGHBOUR_PX = 2
+
+
+@dataclass
+class ReferenceGaussian:
+    """Moments in metres, world."""
+
+    weight: float
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+class ReferenceMap:
+    """`levels` of every known cell and the Gaussians of those that have one."""
+
+    def __init__(self, config: OccupancyConfig) -> None:
+        self.config = config
+        self.levels: dict[Cell, int] = {}
+        self.gaussians: dict[Cell, ReferenceGaussian] = {}
+
+    def update(self, frame: Frame) -> None:
+        """Carve every cell around the view that was not hit, then merge the points of each cell that was."""
+        points, weights, patches = self._points(frame)
+        cells = np.floor(points / self.config.cell_m).astype(int)
+        hit: dict[Cell, list[int]] = {}
+        for i, (x, y, z) in enumerate(cells.tolist()):
+            hit.setdefault((x, y, z), []).append(i)
+        for cell in self._cells_around(frame):
+            if cell not in hit:
+                self._carve(frame, cell)
+        for cell, members in hit.items():
+            self._merge(cell, moments(points[members], weights[members], patches[members]))
+
+    def _points(self, frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The used pixels' points in world, their weights, and the covariances of the patches that they stand for."""
+        stride, depth_m = self.config.stride_px, frame.depth_m
+        v_px, u_px = (g.ravel() for g in np.mgrid[stride // 2 : depth_m.shape[0] : stride,
+                                                  stride // 2 : depth_m.shape[1] : stride])  # fmt: skip
+        is_used = np.array(
+            [self._is_used(depth_m, v, u) for v, u in zip(v_px, u_px, strict=True)], dtype=bool
+        )
+        v_px, u_px = v_px[is_used], u_px[is_used]
+        z = depth_m[v_px, u_px]
+        points = transform(frame.T_world_camera, back_project(frame.camera, z, u_px, v_px).astype(np.float64))
+        sight = points - frame.T_world_camera[:3, 3]
+        sight /= np.linalg.norm(sight, axis=1, keepdims=True)
+        sides_m = np.minimum(stride * z.astype(np.float64) / frame.camera.fx, self.config.cell_m)
+        spread = sides_m**2 / 12.0
+        patches = spread[:, None, None] * (np.eye(3) - sight[:, :, None] * sight[:, None, :])
+        return points, (self.config.depth_sigma_m / self._sigma_m(z)) ** 2, patches
+
+    def _is_used(self, depth_m: np.ndarray, v: int, u: int) -> bool:
+        z = float(depth_m[v, u])
+        if not self.config.min_depth_m <= z <= self.config.max_depth_m:
+            return False
+        for dv, du in ((0, NEIGHBOUR_PX), (NEIGHBOUR_PX, 0)):
+            steps = [_depth_step(depth_m, v + sign * dv, u + sign * du, z) for sign in (-1, 1)]
+            if min(steps) > self.config.max_edge_ratio * z:
+                return False
+        return True
+
+    def _sigma_m(self, z: np.ndarray) -> np.ndarray:
+        return self.config.depth_sigma_m + self.config.depth_sigma_per_m2 * z.astype(np.float64) ** 2
+
+    def _cells_around(self, frame: Frame) -> list[Cell]:
+        """Every cell of the box around the view pyramid."""
+        camera, far_m = frame.camera, self.config.max_depth_m
+        u_px = np.array([0.0, camera.width_px, 0.0, camera.width_px])
+        v_px = np.array([0.0, 0.0, camera.height_px, camera.height_px])
+        corners = back_project(camera, np.full(4, far_m, dtype=np.float32), u_px, v_px).astype(np.float64)
+        corners = transform(frame.T_world_camera, np.vstack([np.zeros((1, 3)), corners]))
+        low = np.floor(corners.min(axis=0) / self.config.cell_m).astype(int) - 2
+        high = np.floor(corners.max(axis=0) / self.config.cell_m).astype(int) + 3
+        axes = [range(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+        return [(x, y, z) for x in axes[0] for y in axes[1] for z in axes[2]]
+
+    def _carve(self, frame: Frame, cell: Cell) -> None:
+        gaussian = self.gaussians.get(cell)
+        center = (np.array(cell) + 0.5) * self.config.cell_m
+        place = center if gaussian is None else gaussian.mean
+        if not self._is_seen_through(frame, place, 0.0 if gaussian else self.config.cell_m / 2):
+            return
+        level = max(self.levels.get(cell, self.config.level(0.0)) - self.config.miss_levels, 1)
+        self.levels[cell] = level
+        if gaussian is not None:
+            gaussian.weight *= self.config.miss_weight_decay
+            if level <= self.config.level(self.config.remove_log_odds):
+                del self.gaussians[cell]
+
+    def _is_seen_through(self, frame: Frame, place_world: np.ndarray, radius_m: float) -> bool:
+        p = transform(invert(frame.T_world_camera), place_world[None])
+        z = float(p[0, 2])
+        if z <= self.config.cell_m / 2:
+            return False
+        stride = self.config.stride_px
+        used = (project(frame.camera, p)[0] - stride // 2) / stride
+        slack = 0.5 + radius_m * np.array([frame.camera.fx, frame.camera.fx]) / (z * stride)
+        rows, columns = (-(-(side - stride // 2) // stride) for side in frame.depth_m.shape)
+        last = np.array([columns - 1, rows - 1])
+        if (used < -slack).any() or (used > last + slack).any():
+            return False
+        column, row = np.clip(np.floor(used + 0.5).astype(int), 0, last) * stride + stride // 2
+        margin_m = self.config.carve_margin_m + 3.0 * float(self._sigma_m(np.array(z)))
+        return z + margin_m < self._nearest_m(frame.depth_m, int(row), int(column))
+
+    def _nearest_m(self, depth_m: np.ndarray, v: int, u: int) -> float:
+        """The nearest depth measured around the pixel, at most the range; 0 where the pixel has none."""
+        if depth_m[v, u] < self.config.min_depth_m:
+            return 0.0
+        window = self.config.carve_window_px
+        around = [(v + i * window, u + j * window) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        inside = [depth_m[a, b] for a, b in around if 0 <= a < depth_m.shape[0] and 0 <= b < depth_m.shape[1]]
+        return min([float(d) for d in inside if d >= self.config.min_depth_m] + [self.config.max_depth_m])
+
+    def _merge(self, cell: Cell, seen: ReferenceGaussian) -> None:
+        level = self.levels.get(cell, self.config.level(0.0))
+        self.levels[cell] = min(level + self.config.hit_levels, NUM_LEVELS)
+        old = self.gaussians.get(cell)
+        self.gaussians[cell] = seen if old is None else joined(old, seen)
+
+
+def moments(points: np.ndarray, weights: np.ndarray, patches: np.ndarray) -> ReferenceGaussian:
+    """Weighted mean and covariance of patches: of their centres, and within each."""
+    weights = weights.astype(np.float64)
+    mean = np.average(points, axis=0, weights=weights)
+    d = points - mean
+    within = np.average(patches, axis=0, weights=weights)
+    return ReferenceGaussian(
+        float(weights.sum()), mean, (d * weights[:, None]).T @ d / weights.sum() + within
+    )
+
+
+def joined(a: ReferenceGaussian, b: ReferenceGaussian) -> ReferenceGaussian:
+    """The moments of both sets of points together."""
+    weight = a.weight + b.weight
+    mean = (a.weight * a.mean + b.weight * b.mean) / weight
+    spread_a, spread_b = np.outer(a.mean - mean, a.mean - mean), np.outer(b.mean - mean, b.mean - mean)
+    covariance = (a.weight * (a.covariance + spread_a) + b.weight * (b.covariance + spread_b)) / weight
+    return ReferenceGaussian(weight, mean, covariance)
+
+
+def _depth_step(depth_m: np.ndarray, v: int, u: int, z: float) -> float:
+    is_inside = 0 <= v < depth_m.shape[0] and 0 <= u < depth_m.shape[1]
+    return abs(float(depth_m[v, u]) - z) if is_inside and depth_m[v, u] > 0 else 0.0
+
+
+def brute_force_ray(
+    gaussians: list[tuple[Cell, np.ndarray, np.ndarray]],
+    config: OccupancyConfig,
+    ray: tuple[np.ndarray, np.ndarray],
+) -> float:
+    """Distance along `ray` (origin, unit direction) to the nearest of the Gaussians (cell, mean, covariance as read)
+    that it meets inside their cell and gates; infinity for none.
+    """
+    origin, direction = ray
+    nearest_m = np.inf
+    for cell, mean, covariance in gaussians:
+        span = _span_in_cell(np.array(cell) * config.cell_m, config.cell_m, origin, direction)
+        if span is not None and span[0] < nearest_m:
+            A = np.linalg.inv(covariance)
+            t = float(direction @ A @ (mean - origin) / (direction @ A @ direction))
+            t = min(max(t, span[0]), span[1])
+            if is_in_gates(mean - origin - t * direction, covariance, config):
+                nearest_m = t
+    return nearest_m
+
+
+def is_in_gates(d: np.ndarray, covariance: np.ndarray, config: OccupancyConfig) -> bool:
+    """Whether `d` from the mean is within the box along the axes, and near enough across the surface."""
+    values, vectors = np.linalg.eigh(covariance)
+    across = float(vectors[:, 0] @ d) ** 2 / float(values[0])
+    is_in_box = (d**2 <= config.gate_sigmas**2 * np.diag(covariance)).all()
+    return bool(is_in_box and across <= config.thickness_sigmas**2)
+
+
+def _span_in_cell(
+    corner: np.ndarray, side_m: float, origin: np.ndarray, direction: np.ndarray
+) -> tuple[float, float] | None:
+    """Where the ray enters and leaves the cube, or None."""
+    with np.errstate(divide="ignore"):
+        a, b = (corner - origin) / direction, (corner + side_m - origin) / direction
+    enter, leave = float(np.minimum(a, b).max()), float(np.maximum(a, b).min())
+    return (max(enter, 0.0), leave) if leave > max(enter, 0.0) else None
