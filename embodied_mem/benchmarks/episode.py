@@ -92,4 +92,3 @@ def _run(
         observe_ms=1e3 * observe_s / len(path_world),
         path_world=np.array(path_world),
     )
-

@@ -54,7 +54,10 @@ def _run(config: EpisodeConfig) -> dict[str, Any]:
     console = output.console()
     with RobotMemory.open(folder / "memory", config.memory) as memory, console.status("starting") as status:
         episode = run_episode(
-            config, memory, log_path=folder / "simulator.jsonl", on_step=lambda step, phase: status.update(f"{phase}, step {step}")
+            config,
+            memory,
+            log_path=folder / "simulator.jsonl",
+            on_step=lambda step, phase: status.update(f"{phase}, step {step}"),
         )
         memory.save()
         return {"seed": config.seed, "memory": str(folder / "memory"), **episode.as_json(), **summary(memory)}

@@ -55,7 +55,7 @@ def test_an_unknown_choice_is_refused_with_those_there_are():
         ("seed", "cannot read the override 'seed'"),
         ("seed=many", "seed is 'many'"),
         ("env.script=party", "script is 'party'; allowed"),
-        ("env.id=Home-v0", "Did you mean 'EmbodiedMem/Household-v0'"),
+        ("env.id=EmbodiedMem/Home-v0", "Did you mean 'EmbodiedMem/Household-v0'"),
         ("~seed", "deletes an option"),
         ("seed=0,1", "names several runs"),
     ],

@@ -106,18 +106,19 @@ def _parameter_files(
 ) -> dict[str, Path]:
     from embodied_mem.ros.parameters import to_parameters
 
-    options = {**dataclasses.asdict(config.env.options), "log_path": str(log_path.resolve())}
+    options = dataclasses.asdict(config.env.options)
+    logged = {**options, "log_path": str(log_path.resolve())}
     memory = {f"memory.{name}": value for name, value in to_parameters(config.memory).items()}
     chosen: dict[str, dict[str, Any]] = {
         "sim_node": {
-            "env": config.env.id, "env_options": json.dumps(options), "seed": config.seed, "lockstep": True,
+            "env": config.env.id, "env_options": json.dumps(logged), "seed": config.seed, "lockstep": True,
             "control_hz": config.env.options.control_hz, "steps_per_frame": config.observe_every,
         },
         "memory_node": {
-            **memory, "path": str(memory_path.resolve()), "input.use_segmentation": True,
+            **memory, "use_sim_time": True, "path": str(memory_path.resolve()), "input.use_segmentation": True,
             "input.reliability": "reliable",
         },
-        "driver": {"policy": config.policy.name, "seed": config.seed, "env_options": json.dumps(options)},
+        "driver": {"env": config.env.id, "env_options": json.dumps(options), "seed": config.seed},
     }  # fmt: skip
     paths = {}
     for name, values in chosen.items():

@@ -34,7 +34,9 @@ def seed_rows(
     """How many answers are right over `seeds`, and the largest position error among them."""
     graded: list[GradedQuestion] = []
     for seed in seeds:
-        graded += graded_demo(demo_config(seed), lambda doing, seed=seed: progress(f"demo seed {seed}: {doing}"))
+        graded += graded_demo(
+            demo_config(seed), lambda doing, seed=seed: progress(f"demo seed {seed}: {doing}")
+        )
     return (
         measured(goals, f"{prefix}.answers.right", fraction_right(graded)),
         measured(goals, f"{prefix}.position_error.max_m", max_error_m(graded), "m"),
