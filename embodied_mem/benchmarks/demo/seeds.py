@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -34,9 +35,8 @@ def seed_rows(
     """How many answers are right over `seeds`, and the largest position error among them."""
     graded: list[GradedQuestion] = []
     for seed in seeds:
-        graded += graded_demo(
-            demo_config(seed), lambda doing, seed=seed: progress(f"demo seed {seed}: {doing}")
-        )
+        tell = functools.partial(_tell, progress, seed)
+        graded += graded_demo(demo_config(seed), tell)
     return (
         measured(goals, f"{prefix}.answers.right", fraction_right(graded)),
         measured(goals, f"{prefix}.position_error.max_m", max_error_m(graded), "m"),
@@ -54,3 +54,7 @@ def identity_row(goals: dict[str, Goal], seeds: Sequence[int], progress: Callabl
             graded += graded_demo(demo_config(seed, instance_ids=kind), lambda _: None)
         shares[kind] = fraction_right(graded)
     return measured(goals, "ids.constant_minus_shuffled", shares["constant"] - shares["shuffled"])
+
+
+def _tell(progress: Callable[[str], None], seed: int, doing: str) -> None:
+    progress(f"demo seed {seed}: {doing}")

@@ -227,11 +227,12 @@ class GaussianMap:
 def _cell_coordinates(bricks: np.ndarray, local: np.ndarray) -> np.ndarray:
     """World cell coordinates (n, 3) of cells by their brick's coordinate and number within it."""
     side = BRICK_SIDE
-    return bricks * side + np.stack([local // (side * side), local // side % side, local % side], axis=1)
+    within = np.stack([local // (side * side), local // side % side, local % side], axis=1)
+    return np.asarray(bricks * side + within)
 
 
 def _unpack_color(packed: np.ndarray) -> np.ndarray:
     channels = np.stack([packed >> 20 & 1023, packed >> 10 & 1023, packed & 1023], axis=1)
     rgb = np.minimum((channels + 2) // 4, 255).astype(np.uint8)
     rgb[packed == 0] = 128
-    return rgb
+    return np.asarray(rgb)
