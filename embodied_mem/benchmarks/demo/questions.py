@@ -25,6 +25,9 @@ from embodied_mem.errors import InvalidQuery
 from embodied_mem.messages import Interval, Query, Region
 
 NUM_STATIC = 4
+TWO_COLORED = frozenset({"clock", "plant"})
+"""Their colour word names the case or the pot, while a white dial or green leaves are most of what is seen: people
+would not agree on a colour, so still ones among several are not asked about by colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +159,7 @@ def _about_still_things(scene: Scene) -> Iterator[Question]:
     fair = [
         one for one in scene.untouched
         if words_for(scene, one) is not None and one.was_seen_before and one.was_seen_after
+        and (one.category not in TWO_COLORED or len(scene.named(one.category)) == 1)
     ]  # fmt: skip
     # One of each room in turn rather than the first few of the list, which may all stand on one table.
     fair.sort(key=lambda one: one.object_id)

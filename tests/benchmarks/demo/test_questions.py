@@ -67,3 +67,12 @@ def test_an_episode_in_which_nothing_was_moved_gives_no_demo(scene):
     still = tuple(one for one in scene.objects if not one.is_moved)
     with pytest.raises(InvalidQuery, match="needs exactly one such thing"):
         demo_questions(dataclasses.replace(scene, objects=still))
+
+
+def test_a_still_thing_is_not_singled_out_by_a_colour_that_is_not_most_of_it(scene):
+    clocks = (
+        thing("clock_2", "clock", "purple", (2, 2, 0, None)),
+        thing("clock_3", "clock", "red", (7, 2, 0, None)),
+    )
+    asked = demo_questions(dataclasses.replace(scene, objects=(*scene.objects, *clocks)))
+    assert not any("clock" in one.text for one in asked)
