@@ -1,0 +1,288 @@
+"""The memory node with real ROS 2 underneath: in this process, and as a process of its own."""
+
+import dataclasses
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from embodied_mem.messages import Query
+from embodied_mem.testing import SyntheticRoom
+
+pytestmark = pytest.mark.ros
+
+TRUTH_WORDS = ("truth", "simulator", "log")
+
+
+@pytest.fixture(autouse=True)
+def _own_domain(monkeypatch):
+    from embodied_mem.ros.transport import PROFILE_PATH, PROFILE_VARIABLE
+
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv(PROFILE_VARIABLE, str(PROFILE_PATH))
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 101)))
+
+
+class Bench:
+    """A camera and a client; `node` is a memory node in this process, or None when it runs elsewhere."""
+
+    def __init__(self, parameters=None):
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+
+        from embodied_mem.ros.client import MemoryClient
+        from embodied_mem.ros.room_node import RgbdPublisher
+
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.camera_node = rclpy.create_node("camera", context=self.context)
+        self.camera = RgbdPublisher(self.camera_node)
+        self.room = SyntheticRoom(0)
+        self.node = None
+        if parameters is not None:
+            from rclpy.parameter import Parameter
+
+            from embodied_mem.ros.memory_node import MemoryNode
+
+            given = {"input.use_segmentation": True, "input.reliability": "reliable", **parameters}
+            overrides = [Parameter(name, value=value) for name, value in given.items()]
+            self.node = MemoryNode(context=self.context, parameter_overrides=overrides)
+            self.node_executor = SingleThreadedExecutor(context=self.context)
+            self.node_executor.add_node(self.node)
+            self.node.trigger_configure()
+            self.node.trigger_activate()
+            import threading
+
+            self.thread = threading.Thread(target=self.node_executor.spin, daemon=True)
+            self.thread.start()
+        self.client = MemoryClient(rclpy.create_node("asker", context=self.context))
+        self.client.wait_until_ready()
+
+    def show(self, num_frames=12):
+        while not self.camera.has_listener():
+            time.sleep(0.02)
+        for frame in self.room.frames(num_frames):
+            self.camera.publish(frame)
+            last = frame
+        self.client.wait_until_done(last.stamp_ns)
+
+    def publish(self, message_type, topic, *messages):
+        publisher = self.camera_node.create_publisher(message_type, topic, 10)
+        while not publisher.get_subscription_count():
+            time.sleep(0.02)
+        for message in messages:
+            publisher.publish(message)
+        self.client.spin_for(0.3)
+
+    def where(self, what):
+        return self.client.recall(Query(kind="where", entity=what))
+
+    def close(self):
+        import rclpy
+
+        self.client.close()
+        if self.node is not None:
+            self.node_executor.shutdown(2.0)
+            self.thread.join(5.0)
+            self.node.close()
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def bench():
+    made = []
+
+    def make(**parameters):
+        made.append(Bench(parameters))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_what_the_camera_saw_is_answered_over_the_service(bench):
+    robot = bench()
+    robot.show()
+    answer = robot.where("red mug")
+    truth = robot.room.things["red mug"].box.center
+    assert answer.status == "known"
+    assert np.linalg.norm(np.array(answer.value.placement.position_world_m) - truth) < 0.1
+    status = robot.client.status
+    assert (status.frames_observed, status.frames_dropped) == (12, 0)
+
+
+def test_the_node_hears_no_truth(bench):
+    robot = bench()
+    names = {topic for topic in robot.node.intake.topics() if not topic.startswith("/tf")}
+    sensors = {"camera_info", "depth", "depth_camera_info", "events", "odometry", "rgb", "segmentation"}
+    assert names == {f"/{name}" for name in sensors}
+    heard = robot.node.get_subscriber_names_and_types_by_node("memory_node", "/")
+    assert not [topic for topic, _ in heard if any(word in topic for word in TRUTH_WORDS)]
+
+
+def test_save_load_and_reset(bench, tmp_path):
+    robot = bench(path=str(tmp_path / "memory"))
+    robot.show()
+    before = robot.where("red mug")
+    assert "generations" in robot.client.save()
+    robot.client.reset()
+    assert robot.where("red mug").status == "unknown"
+    assert robot.client.load() > 0
+    assert robot.where("red mug").value == before.value
+
+
+def test_errors_come_back_as_they_were_raised(bench):
+    from embodied_mem.errors import InvalidQuery, StoreError, UnknownEntity
+
+    robot = bench()
+    robot.show(3)
+    with pytest.raises(UnknownEntity, match="e999"):
+        robot.where("e999")
+    with pytest.raises(InvalidQuery, match="needs an entity"):
+        robot.client.recall(Query(kind="where"))
+    with pytest.raises(StoreError, match="RAM only"):
+        robot.client.save()
+    with pytest.raises(StoreError, match="no memory folder"):
+        robot.client.load("/nowhere/at/all")
+    assert robot.where("red mug").status == "known"
+
+
+def send_everything_bad(robot):
+    """Garbage on every topic; good frames come before and after."""
+    from nav_msgs.msg import Odometry
+    from sensor_msgs.msg import CameraInfo, Image
+
+    from embodied_mem.ros.conversions import event_to_msg, header
+    from embodied_mem_interfaces.msg import Event
+
+    now = robot.room.clock.now_ns
+    good = next(robot.room.frames(1))
+
+    def shown(**changes):
+        """A good frame whose depth image is spoilt by `changes`."""
+        robot.room.clock.advance(0.1)
+        frame = dataclasses.replace(good, stamp_ns=robot.room.clock.now_ns, received_ns=None)
+        original = robot.camera._depth.publish
+
+        def spoilt(message):
+            for name, value in changes.items():
+                setattr(message, name, value)
+            original(message)
+
+        robot.camera._depth.publish = spoilt
+        robot.camera.publish(frame)
+        robot.camera._depth.publish = original
+
+    for _ in range(5):
+        shown(encoding="garbage")
+    shown(height=0, width=0, data=b"")
+    shown(data=b"123")
+    shown(header=header(1, "camera_optical"))  # a stamp from the past
+    late = header(now + 10**12, "camera_optical")  # no pose, no colour so far in the future
+    robot.publish(
+        Image, "depth", Image(header=late, height=1, width=1, encoding="32FC1", step=4, data=bytes(4))
+    )
+    nan = Odometry(header=header(now, "map"), child_frame_id="camera_optical")
+    nan.pose.pose.position.x = float("nan")
+    nan.pose.pose.orientation.w = 1.0
+    robot.publish(Odometry, "odometry", nan, Odometry())
+    robot.publish(Event, "events", Event())
+    del CameraInfo, event_to_msg
+
+
+BAD_CAUSES = (
+    "depth image: UnsupportedEncoding",
+    "depth image: InvalidMessage",
+    "matching: StampRunsBackwards",
+    "odometry: InvalidPose",
+    "event: InvalidMessage",
+)
+
+
+def test_bad_input_is_counted_by_cause_and_loses_nothing(bench):
+    robot = bench()
+    warnings = []
+    robot.node.drops._warn = warnings.append
+    robot.show()
+    before = robot.where("red mug")
+    send_everything_bad(robot)
+    counts = robot.node.drops.counts()
+    assert counts["depth image: UnsupportedEncoding"] == 5
+    assert not [cause for cause in BAD_CAUSES if cause not in counts], counts
+    assert len([text for text in warnings if "garbage" in text]) == 1
+    after = robot.where("red mug")
+    assert after.value.entity_id == before.value.entity_id
+    assert after.value.placement == before.value.placement
+
+
+def test_poses_that_are_not_certain_and_gaps_in_poses_drop_the_frame(bench):
+    from nav_msgs.msg import Odometry
+
+    robot = bench(**{"input.pose_wait_s": 0.1})
+    robot.show(4)
+    (frame,) = robot.room.frames(1)
+    robot.camera._odometry = type("Silent", (), {"publish": staticmethod(lambda message: None)})()
+    robot.camera.publish(frame)
+    robot.client.spin_for(0.5)
+    assert robot.node.drops.counts() == {"pose: PoseNotYet": 1}
+
+    from embodied_mem.ros.conversions import header, pose_to_msg
+
+    (frame,) = robot.room.frames(1)
+    unsure = Odometry(header=header(frame.stamp_ns, "map"), child_frame_id="camera_optical")
+    unsure.pose.pose = pose_to_msg(frame.T_world_camera)
+    unsure.pose.covariance[0] = 100.0
+    robot.publish(Odometry, "odometry", unsure)
+    robot.camera.publish(frame)
+    robot.client.spin_for(0.5)
+    assert robot.node.drops.counts()["pose: PoseUncertain"] == 1
+    assert robot.client.status.frames_observed == 4
+
+
+def test_diagnostics_say_what_was_dropped_and_that_a_profile_is_missing(monkeypatch):
+    from embodied_mem.errors import UnsupportedEncoding
+    from embodied_mem.ros.drops import DropLog
+    from embodied_mem.ros.health import diagnostics
+    from embodied_mem.ros.transport import PROFILE_VARIABLE, transport_problem
+
+    monkeypatch.delenv(PROFILE_VARIABLE)
+    drops = DropLog(lambda text: None)
+    drops.drop("depth image", UnsupportedEncoding("it is garbage; publish 16UC1"))
+    message = diagnostics(
+        "/memory_node", 5, drops=drops, intake={}, memory={}, transport_problem=transport_problem(), is_worker_alive=True
+    )  # fmt: skip
+    intake, memory, transport = message.status
+    assert {pair.key: pair.value for pair in intake.values}[
+        "dropped (depth image: UnsupportedEncoding)"
+    ] == "1"
+    assert "publish 16UC1" in intake.message
+    assert PROFILE_VARIABLE in transport.message
+    assert (intake.level, memory.level, transport.level) == (b"\x01", b"\x00", b"\x01")
+
+
+def test_a_killed_node_answers_the_same_after_a_restart(tmp_path):
+    from embodied_mem.ros.stream import node_process
+    from embodied_mem.ros.transport import node_environment
+
+    parameters = {
+        "path": str(tmp_path / "memory"), "input.use_segmentation": True, "input.reliability": "reliable",
+    }  # fmt: skip
+    start = {"parameters": parameters, "environment": node_environment(), "log_path": tmp_path / "node.log"}
+    with node_process("embodied_mem.ros.memory_node", **start) as process:
+        robot = Bench()
+        robot.show()
+        before = robot.where("red mug")
+        send_everything_bad(robot)
+        assert robot.where("red mug").value.entity_id == before.value.entity_id
+        before = robot.where("red mug")
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+        robot.close()
+    with node_process("embodied_mem.ros.memory_node", **start):
+        robot = Bench()
+        assert robot.where("red mug").value == before.value
+        robot.close()
