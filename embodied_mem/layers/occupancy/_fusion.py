@@ -5,7 +5,6 @@
 
 from embodied_mem.layers.occupancy._structures import (
     BRICK_CELLS,
-    BRICK_SIDE,
     COVARIANCE_STEPS,
     HAS_GAUSSIAN,
     LABEL_WEIGHT_PER_FRAME,

@@ -233,6 +233,6 @@ def _cell_coordinates(bricks: np.ndarray, local: np.ndarray) -> np.ndarray:
 
 def _unpack_color(packed: np.ndarray) -> np.ndarray:
     channels = np.stack([packed >> 20 & 1023, packed >> 10 & 1023, packed & 1023], axis=1)
-    rgb = np.minimum((channels + 2) // 4, 255).astype(np.uint8)
+    rgb: np.ndarray = np.minimum((channels + 2) // 4, 255).astype(np.uint8)
     rgb[packed == 0] = 128
     return np.asarray(rgb)

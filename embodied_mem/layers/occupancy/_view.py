@@ -117,8 +117,10 @@ class FrameScratch:
     @property
     def num_bytes(self) -> int:
         """What all of it takes."""
-        names = [name for name in vars(_structures.Scratch.cls)["__annotations__"] if name]
-        return sum(int(getattr(self.arrays, name).capacity) for name in names)
+        names = ("pooled_m", "tile_max_m", "candidate_of", "candidate_grid", "candidate_brick", "candidate_is_hit",
+                 "slot_of_cell", "touched_cell", "sums", "label_slots", "label_counts", "counters")  # fmt: skip
+        arrays = [getattr(self.arrays, name) for name in names]
+        return sum(int(array.capacity) for array in arrays if array is not None)
 
     def _fit_pixels(self, rows: int, columns: int) -> None:
         self._pixels = (rows, columns)

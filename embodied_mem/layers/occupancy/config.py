@@ -52,9 +52,9 @@ class OccupancyConfig:
     carve_margin_m: float = 0.0
     carve_window_px: int = 0
     max_edge_ratio: float = 0.03
-    min_sigma_m: float = 0.005
+    min_sigma_m: float = 0.004
     gate_sigmas: float = 1.8
-    thickness_sigmas: float = 1.5
+    thickness_sigmas: float = 1.4
     transient_labels: tuple[str, ...] = ("person", "robot")
     budget_bytes: int = 256 * 1024 * 1024
     device: str = "cpu"

@@ -24,7 +24,7 @@ class OccupancyLayer:
     itself: only frames change it. Not thread-safe; the arrays that it returns are copies.
     """
 
-    def __init__(self, config: OccupancyConfig = OccupancyConfig()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, config: OccupancyConfig = OccupancyConfig()) -> None:
         self.config = config
         self._map = _new_map(config)
         self._labels = LabelTable(config.transient_labels)

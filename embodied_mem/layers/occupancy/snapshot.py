@@ -45,10 +45,6 @@ class MapSnapshot:
     def occupied(self) -> MapSnapshot:
         """Only the Gaussians that are more likely there than not."""
         is_occupied = self.occupancy > 0.5
-        chosen = {
-            field.name: value[is_occupied]
-            if isinstance(value := getattr(self, field.name), np.ndarray)
-            else value
-            for field in fields(self)
-        }
-        return MapSnapshot(**chosen)
+        arrays = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("labels", "cell_m")}
+        chosen = {name: array[is_occupied] for name, array in arrays.items()}
+        return MapSnapshot(**chosen, labels=self.labels, cell_m=self.cell_m)
