@@ -184,15 +184,15 @@ class TransformTree:
         """`T_target_source` at `stamp_ns`.
 
         Raises:
-            PoseNotYet: a frame on the way has no sample as new as the stamp.
+            PoseNotYet: the frames are not connected, or one on the way has no sample as new as the stamp.
             PoseUncertain: a sample on the way was marked as not to be trusted.
-            PoseUnavailable: the frames are not connected, or the stamp lies in a gap or before all samples.
+            PoseUnavailable: the stamp lies in a gap or before all samples.
         """
         target, source = _plain(target), _plain(source)
         target_chain, source_chain = self._chain(target), self._chain(source)
         common = next((frame for frame in source_chain if frame in target_chain), None)
         if common is None:
-            raise PoseUnavailable(
+            raise PoseNotYet(  # at the start images often come before the first odometry
                 f"no transform connects {source!r} to {target!r}; known are {self.describe()}. Publish odometry or /tf "
                 "for it, add a static_transforms entry, or set world_frame to a frame that is known."
             )
