@@ -29,7 +29,7 @@ def note_arrival(thing: Thing, views: ViewLog, *, is_uncovered: bool) -> None:
     thing.arrived_after_ns = looks[-1] if len(looks) >= 2 and not is_uncovered else None
 
 
-def origin_of(new: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
+def origin_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing | None:
     """The missing thing that `new`, just found, most likely is; None when it is another one."""
     candidates = [
         (score, thing.entity_id, thing)
@@ -42,21 +42,20 @@ def origin_of(new: Thing, things: Iterable[Thing], views: ViewLog, config: World
     return max(candidates)[2] if candidates else None
 
 
-def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
-    """The newer thing that `gone`, just missed, most likely became; None when it is nowhere."""
-    candidates = []
-    for thing in things:
-        if thing is gone or thing.status != "here" or thing.first_seen_ns < gone.last_seen_ns:
-            continue
-        score = likeness(gone, thing, config)
-        # A look-alike in a place never looked at before may always have stood there.
-        has_come = thing.arrived_after_ns is not None or views.was_near(
-            np.array(thing.box.center, dtype=np.float32), before_ns=thing.first_seen_ns
-        )
-        if score > 0 and has_come:
-            candidates.append(
-                (score + (0.5 if thing.arrived_after_ns is not None else 0.0), thing.entity_id, thing)
-            )
+def destination_of(gone: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing | None:
+    """The newer thing that `gone`, just missed, most likely became; None when it is nowhere.
+
+    Only what came to a place seen empty before: a look-alike at a place never looked at may always have stood there.
+    """
+    candidates = [
+        (score, thing.entity_id, thing)
+        for thing in things
+        if thing is not gone
+        and thing.status == "here"
+        and thing.arrived_after_ns is not None
+        and thing.first_seen_ns >= gone.last_seen_ns
+        and (score := likeness(gone, thing, config)) > 0
+    ]
     return max(candidates)[2] if candidates else None
 
 

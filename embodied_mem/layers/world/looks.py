@@ -20,6 +20,9 @@ from embodied_mem.store import Repository, Sighting, SightingKind
 FLAT_M = 0.06
 """Lower things lie within the depth margin of what is beneath: labels must say that they are gone."""
 SETTLED_VIEWS = 5
+OFTEN_SEEN = 15
+OUTGROWN_M = 0.08
+"""A hinged thing known from `OFTEN_SEEN` views that reaches farther out than this may have opened."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,11 +186,28 @@ def has_shifted(
         return offset_m > 0.25
     if looks is not None and thing.label in config.hinged_labels:
         num_open = int((looks.is_surface | looks.is_through).sum())
-        return num_open >= 10 and int(looks.is_through.sum()) > 0.35 * num_open
+        return not instance.is_cut and num_open >= 10 and int(looks.is_through.sum()) > 0.35 * num_open
     if instance.is_cut or not thing.is_whole:
         return False
     is_as_large = np.abs(instance.box.size - thing.box.size) <= 0.25 * thing.box.size + 0.02
     return bool(is_as_large.all()) and offset_m > max(config.min_move_m, 0.3 * float(thing.box.size.max()))
+
+
+def is_half_open(
+    thing: Thing, instance: ObservedInstance, looks: PointLooks | None, config: WorldConfig
+) -> bool:
+    """Whether a hinged thing may stand otherwise than it did, without this view showing how: it then tells nothing."""
+    if thing.label not in config.hinged_labels or thing.num_views <= OFTEN_SEEN or looks is None:
+        return False
+    num_open = int((looks.is_surface | looks.is_through).sum())
+    is_seen_through = num_open >= 10 and int(looks.is_through.sum()) > 0.1 * num_open
+    return is_seen_through or _outgrows_m(thing.box, instance.box) > OUTGROWN_M
+
+
+def _outgrows_m(known: Box, seen: Box) -> float:
+    """How far a box reaches out of another."""
+    low, high = np.subtract(known.min_m, seen.min_m), np.subtract(seen.max_m, known.max_m)
+    return float(max(low.max(), high.max()))
 
 
 def _know_again(thing: Thing, instance: ObservedInstance, glance: Glance) -> None:

@@ -124,6 +124,8 @@ class Tracker:
                 take.follow(thing, instance, glance, config, repository)
             else:
                 take.put_elsewhere(thing, instance, glance, config, repository)
+        elif take.is_half_open(thing, instance, looks, config):
+            thing.last_seen_ns, is_anew = glance.stamp_ns, False
         else:
             if looks is not None and len(looks.is_through) == len(thing.shape):
                 thing.shape.carve(looks.is_through)
@@ -269,20 +271,20 @@ class Tracker:
 
     def _reidentify(self, gone: Sequence[Thing]) -> None:
         """What was just found may be what is missed, and what is just missed may have been found before."""
-        things, views = self._state.roster, self._state.views
+        things = self._state.roster
         fresh = [t for t in self._matched if t in things and things[t].num_views <= CONFIRMED_VIEWS + 7]
         for entity_id in fresh:
             thing = things.get(entity_id)
             if thing is None or thing.status != "here" or len(thing.places) != 1:
                 continue
-            origin = origin_of(thing, things, views, self._config)
+            origin = origin_of(thing, things, self._config)
             if origin is not None:
                 self._merge(origin, thing)
                 self._touch(origin, is_anew=True)
         for thing in gone:
             if thing.entity_id not in things or thing.status != "gone":
                 continue
-            destination = destination_of(thing, things, views, self._config)
+            destination = destination_of(thing, things, self._config)
             if destination is not None:
                 self._merge(thing, destination)
                 self._touch(thing, is_anew=True)

@@ -16,7 +16,6 @@ RECORD_KIND = "view"
 HEADER = struct.Struct("<q4d12d2i")
 SIDE_PX = 80
 """Longer side of a thumbnail."""
-MAX_RANGE_M = 4.0
 CLEAR_RANGE_M = 3.2
 """A place is looked at clearly from within this distance."""
 QUIET_NS = 4_000_000_000
@@ -77,25 +76,23 @@ class ViewLog:
         height_m = float(np.ptp(points_world[:, 2]))
         is_flat = height_m < 0.06
         found = []
-        for index in self._candidates(points_world.mean(axis=0), CLEAR_RANGE_M, before_ns - QUIET_NS):
+        for index in self._candidates(points_world.mean(axis=0), before_ns - QUIET_NS):
             view = self._views[index]
             shown, through = _share_shown(view, points_world)
             if shown >= 0.95 and (is_flat or through >= 0.6):
                 found.append(view.stamp_ns)
         return found
 
-    def was_near(self, point_world: Float32[np.ndarray, "3"], *, before_ns: int) -> bool:
-        """Whether the surroundings of a point had been in view before."""
-        return len(self._candidates(point_world, MAX_RANGE_M, before_ns - QUIET_NS)) > 0
-
-    def _candidates(self, point_world: np.ndarray, range_m: float, before_ns: int) -> np.ndarray:
-        """Views before a stamp that point towards a point within range."""
+    def _candidates(self, point_world: np.ndarray, before_ns: int) -> np.ndarray:
+        """Views before a stamp that point towards a point near by."""
         if not self._views:
             return np.zeros(0, dtype=np.int64)
         ahead = point_world - self._eyes
         depth_m = (ahead * self._forward).sum(axis=1)
         distance_m = np.linalg.norm(ahead, axis=1)
-        is_candidate = (self._stamps_ns < before_ns) & (distance_m < range_m) & (depth_m > 0.75 * distance_m)
+        is_candidate = (
+            (self._stamps_ns < before_ns) & (distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m)
+        )
         return np.flatnonzero(is_candidate)
 
 

@@ -38,7 +38,7 @@ HUES = {
     "brown": (0.42, 0.25, 0.12),
 }  # fmt: skip
 MIN_TINT = 0.025
-MIN_TINT_COSINE = 0.85
+MIN_TINT_COSINE = 0.75
 FILLERS = frozenset(("the", "a", "an", "my", "our", "that", "this"))
 
 
