@@ -3,19 +3,27 @@
 Each held-out ray (every 16th pixel whose depth is in range) ends at its measured depth d. Points every 2.5 cm from
 0.4 m to d - 0.15 m should be free; of those within 0.10 m of d, at least one should be occupied. A ray cast through
 the map should end near d: `premature` counts those that end more than 0.10 m before it. All depths are planar.
+
+    python -m embodied_mem.benchmarks.heldout_rays FOLDER [FIRST LAST]      prints cost and figures as JSON
+
+The defaults of the map were chosen on frames 0-249 of the sequence; 250-499 are for reporting.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 
 from embodied_mem.geometry import back_project, transform
-from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyLayer
+from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyConfig, OccupancyLayer
 from embodied_mem.messages import Frame, Percept
+from embodied_mem.replay.seven_scenes import SevenScenesFolder
 
 BUILD_EVERY = 5
 HELD_OUT_REMAINDERS = (13, 23, 33, 43)
@@ -137,3 +145,19 @@ def run(layer: OccupancyLayer, frames: Iterable[tuple[int, Frame]]) -> dict[str,
     built = build(layer, (frame for index, frame in numbered if is_built_from(index)))
     rays = measure(layer, (frame for index, frame in numbered if is_held_out(index)))
     return asdict(built) | asdict(rays)
+
+
+def used_frames(folder: Path, first: int, last: int) -> Iterable[tuple[int, Frame]]:
+    """The frames `first`..`last` of a 7-Scenes folder that the protocol builds from or holds out, numbered."""
+    for index, frame in enumerate(SevenScenesFolder(folder, is_upright=True).frames()):
+        if index > last:
+            break
+        if index >= first and (is_built_from(index) or is_held_out(index)):
+            yield index, frame
+
+
+if __name__ == "__main__":
+    first, last = (int(word) for word in sys.argv[2:4]) if len(sys.argv) > 3 else (250, 499)
+    layer = OccupancyLayer(OccupancyConfig(max_depth_m=DEEPEST_M))
+    figures = run(layer, used_frames(Path(sys.argv[1]), first, last))
+    sys.stdout.write(json.dumps(figures, indent=1) + "\n")
