@@ -1,0 +1,64 @@
+"""query, inspect and export on a memory that is on disk."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from embodied_mem.cli.main import cli
+from embodied_mem.robot_memory import RobotMemory
+from embodied_mem.testing.synthetic_room import SyntheticRoom
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "room"
+    room = SyntheticRoom(0)
+    with RobotMemory.open(path) as memory:
+        for frame in room.frames(16):
+            memory.observe(frame)
+        memory.save()
+    return path, room
+
+
+def invoke_json(*args):
+    result = CliRunner().invoke(cli, [*map(str, args), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_query_answers_as_json_and_in_words(saved):
+    path, room = saved
+    answer = invoke_json("query", path, "where", "red mug")
+    assert answer["status"] == "known"
+    position = answer["value"]["placement"]["position_world_m"]
+    assert np.linalg.norm(np.array(position) - room.things["red mug"].box.center) < 0.1
+    assert invoke_json("query", path, "count", "--label", "mug")["value"] == 2
+    spoken = CliRunner().invoke(cli, ["query", str(path), "where", "red mug"], catch_exceptions=False)
+    assert answer["value"]["entity_id"] in spoken.stdout
+
+
+def test_inspect_lists_what_is_there(saved):
+    path, _ = saved
+    report = invoke_json("inspect", path, "--label", "mug")
+    assert [entity["label"] for entity in report["entities"]] == ["mug", "mug"]
+    assert report["figures"]["gaussians"] > 0
+
+
+def test_export_writes_a_point_cloud_and_a_list_of_things(saved, tmp_path):
+    path, _ = saved
+    cloud = invoke_json("export", path, tmp_path / "map.ply")
+    header, _, body = (tmp_path / "map.ply").read_bytes().partition(b"end_header\n")
+    assert f"element vertex {cloud['items']}".encode() in header
+    assert len(body) == cloud["items"] * 15
+    things = invoke_json("export", path, tmp_path / "things.json")
+    records = json.loads((tmp_path / "things.json").read_text())["entities"]
+    assert len(records) == things["items"]
+    assert all(record["history"] for record in records)
+
+
+def test_export_to_a_suffix_that_nobody_writes_is_refused(saved, tmp_path):
+    path, _ = saved
+    result = CliRunner().invoke(cli, ["export", str(path), str(tmp_path / "map.docx")])
+    assert "the suffix must be one of" in str(result.exception)
