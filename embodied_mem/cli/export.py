@@ -79,4 +79,19 @@ def write_json(memory: RobotMemory, target: Path) -> int:
     return len(records)
 
 
-WRITERS: dict[str, Callable[[RobotMemory, Path], int]] = {".ply": write_ply, ".json": write_json}
+def write_png(memory: RobotMemory, target: Path) -> int:
+    """The map from above with its things and what moved; how many things it shows."""
+    from embodied_mem.viz.maps import top_down_map
+    from embodied_mem.viz.report import png_bytes
+
+    entities = memory.entities()
+    changes = memory.changes().value or ()
+    target.write_bytes(png_bytes(top_down_map(memory.map_snapshot(), entities, moves=changes)))
+    return len(entities)
+
+
+WRITERS: dict[str, Callable[[RobotMemory, Path], int]] = {
+    ".ply": write_ply,
+    ".json": write_json,
+    ".png": write_png,
+}

@@ -46,7 +46,7 @@ def test_inspect_lists_what_is_there(saved):
     assert report["figures"]["gaussians"] > 0
 
 
-def test_export_writes_a_point_cloud_and_a_list_of_things(saved, tmp_path):
+def test_export_writes_a_point_cloud_a_list_of_things_and_a_picture(saved, tmp_path):
     path, _ = saved
     cloud = invoke_json("export", path, tmp_path / "map.ply")
     header, _, body = (tmp_path / "map.ply").read_bytes().partition(b"end_header\n")
@@ -56,6 +56,8 @@ def test_export_writes_a_point_cloud_and_a_list_of_things(saved, tmp_path):
     records = json.loads((tmp_path / "things.json").read_text())["entities"]
     assert len(records) == things["items"]
     assert all(record["history"] for record in records)
+    assert invoke_json("export", path, tmp_path / "home.png")["items"] == len(records)
+    assert (tmp_path / "home.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_export_to_a_suffix_that_nobody_writes_is_refused(saved, tmp_path):
