@@ -42,20 +42,20 @@ def origin_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing
     return max(candidates)[2] if candidates else None
 
 
-def destination_of(gone: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing | None:
+def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
     """The newer thing that `gone`, just missed, most likely became; None when it is nowhere.
 
-    Only what came to a place seen empty before: a look-alike at a place never looked at may always have stood there.
+    Best is what came to a place seen empty before; then what stands where the robot had looked around on an earlier
+    visit. A look-alike in a part never visited before may always have stood there.
     """
-    candidates = [
-        (score, thing.entity_id, thing)
-        for thing in things
-        if thing is not gone
-        and thing.status == "here"
-        and thing.arrived_after_ns is not None
-        and thing.first_seen_ns >= gone.last_seen_ns
-        and (score := likeness(gone, thing, config)) > 0
-    ]
+    candidates = []
+    for thing in things:
+        if thing is gone or thing.status != "here" or thing.first_seen_ns < gone.last_seen_ns:
+            continue
+        score, has_come = likeness(gone, thing, config), thing.arrived_after_ns is not None
+        center = thing.box.center.astype(np.float32)
+        if score > 0 and (has_come or views.had_been_looked_over(center, before_ns=thing.first_seen_ns)):
+            candidates.append((score + 0.5 * has_come, thing.entity_id, thing))
     return max(candidates)[2] if candidates else None
 
 

@@ -284,7 +284,7 @@ class Tracker:
         for thing in gone:
             if thing.entity_id not in things or thing.status != "gone":
                 continue
-            destination = destination_of(thing, things, self._config)
+            destination = destination_of(thing, things, self._state.views, self._config)
             if destination is not None:
                 self._merge(thing, destination)
                 self._touch(thing, is_anew=True)

@@ -18,6 +18,9 @@ SIDE_PX = 80
 """Longer side of a thumbnail."""
 CLEAR_RANGE_M = 3.2
 """A place is looked at clearly from within this distance."""
+LONG_BEFORE_NS = 30_000_000_000
+NUM_OVERVIEWS = 4
+"""Surroundings that were looked over so often, so long ago, belong to a part of the home that was visited before."""
 QUIET_NS = 4_000_000_000
 """Views shortly before a first sighting are left out: it may have been overlooked in them."""
 
@@ -82,6 +85,10 @@ class ViewLog:
             if shown >= 0.95 and (is_flat or through >= 0.6):
                 found.append(view.stamp_ns)
         return found
+
+    def had_been_looked_over(self, point_world: Float32[np.ndarray, "3"], *, before_ns: int) -> bool:
+        """Whether the surroundings of a point had been in near view several times, well before a stamp."""
+        return len(self._candidates(point_world, before_ns - LONG_BEFORE_NS)) >= NUM_OVERVIEWS
 
     def _candidates(self, point_world: np.ndarray, before_ns: int) -> np.ndarray:
         """Views before a stamp that point towards a point near by."""
