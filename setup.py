@@ -71,7 +71,9 @@ setup(
     name="embodied_mem",
     version="0.1.0",
     description="The memory a robot's policy reads: posed RGB-D in; places, objects, changes and events out.",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").exists() else "",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8")
+    if (HERE / "README.md").exists()
+    else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     maintainer="embodied_mem maintainers",
@@ -85,7 +87,10 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/embodied_mem"]),
         ("share/embodied_mem", ["package.xml"]),
-        ("share/embodied_mem/launch", sorted(str(path.relative_to(HERE)) for path in HERE.glob("launch/*.launch.py"))),
+        (
+            "share/embodied_mem/launch",
+            sorted(str(path.relative_to(HERE)) for path in HERE.glob("launch/*.launch.py")),
+        ),
     ],
     zip_safe=False,
     install_requires=REQUIREMENTS,

@@ -29,6 +29,10 @@ from embodied_mem_interfaces.msg import InstanceSegmentation
 POSE_RETRY_S = 0.05
 
 
+class NoCameraInfo(EmbodiedMemError):
+    """No camera info has come: at the start it may still, as long as a frame waits for its pose."""
+
+
 def tf_message_type() -> Any | None:
     """tf2_msgs/TFMessage, or None where it is not installed (there is no wheel of it; apt has it)."""
     try:
@@ -243,7 +247,7 @@ class FrameIntake:
             waiting = self._waiting[0]
             try:
                 rgbd = self._with_pose(waiting)
-            except PoseNotYet as error:
+            except (PoseNotYet, NoCameraInfo) as error:
                 if time.monotonic() - waiting.since_s < self._config.pose_wait_s:
                     return
                 self._give_up(error)
@@ -255,10 +259,14 @@ class FrameIntake:
 
     def _give_up(self, error: EmbodiedMemError) -> None:
         self._waiting.popleft()
-        self._drops.drop("pose", error)
+        self._drops.drop("camera info" if isinstance(error, NoCameraInfo) else "pose", error)
 
     def _with_pose(self, waiting: _Waiting) -> RgbdSet:
         images, stamp_ns = waiting.images.images, waiting.images.stamp_ns
+        if "camera_info" not in self._infos:
+            raise NoCameraInfo(
+                "no camera info has come yet. Check that camera_info is published and remapped (ros2 topic echo)."
+            )
         main = images.get("rgb", images["depth"])
         camera_frame = self._config.camera_frame or main.header.frame_id
         if not camera_frame:
@@ -272,7 +280,7 @@ class FrameIntake:
             stamp_ns=stamp_ns,
             received_ns=waiting.received_ns,
             images=images,
-            camera_info=self._infos.get("camera_info"),
+            camera_info=self._infos["camera_info"],
             depth_camera_info=self._infos.get("depth_camera_info"),
             T_world_camera=self._tree.lookup(self._config.world_frame, camera_frame, stamp_ns),
             T_color_depth=T_color_depth,

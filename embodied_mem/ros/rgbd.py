@@ -113,11 +113,7 @@ def _decode_rgb(message: Any | None, config: InputConfig) -> np.ndarray[Any, Any
     return rgb_from_image(message) if config.rgb_transport == "raw" else rgb_from_compressed(message)
 
 
-def _camera(info: Any | None, config: InputConfig) -> PinholeCamera:
-    if info is None:
-        raise InvalidMessage(
-            "no camera info has come yet. Check that camera_info is published and remapped (ros2 topic echo)."
-        )
+def _camera(info: Any, config: InputConfig) -> PinholeCamera:
     return camera_from_info(info, is_rectified=config.images_are_rectified)
 
 

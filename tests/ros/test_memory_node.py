@@ -154,9 +154,9 @@ def test_errors_come_back_as_they_were_raised(bench):
 def send_everything_bad(robot):
     """Garbage on every topic; good frames come before and after."""
     from nav_msgs.msg import Odometry
-    from sensor_msgs.msg import CameraInfo, Image
+    from sensor_msgs.msg import Image
 
-    from embodied_mem.ros.conversions import event_to_msg, header
+    from embodied_mem.ros.conversions import header
     from embodied_mem_interfaces.msg import Event
 
     now = robot.room.clock.now_ns
@@ -191,7 +191,6 @@ def send_everything_bad(robot):
     nan.pose.pose.orientation.w = 1.0
     robot.publish(Odometry, "odometry", nan, Odometry())
     robot.publish(Event, "events", Event())
-    del CameraInfo, event_to_msg
 
 
 BAD_CAUSES = (
@@ -241,6 +240,18 @@ def test_poses_that_are_not_certain_and_gaps_in_poses_drop_the_frame(bench):
     robot.client.spin_for(0.5)
     assert robot.node.drops.counts()["pose: PoseUncertain"] == 1
     assert robot.client.status.frames_observed == 4
+
+
+def test_frames_without_a_camera_info_are_dropped_with_the_remedy(bench):
+    robot = bench(**{"input.pose_wait_s": 0.1})
+    robot.camera._info = type("Silent", (), {"publish": staticmethod(lambda message: None)})()
+    while not robot.camera.has_listener():
+        time.sleep(0.02)
+    (frame,) = robot.room.frames(1)
+    robot.camera.publish(frame)
+    robot.client.spin_for(1.0)
+    assert robot.node.drops.counts() == {"camera info: NoCameraInfo": 1}
+    assert "remapped" in robot.node.drops.last_messages()["camera info: NoCameraInfo"]
 
 
 def test_diagnostics_say_what_was_dropped_and_that_a_profile_is_missing(monkeypatch):

@@ -57,12 +57,6 @@ def test_a_frame_is_never_received_before_it_was_seen():
     assert build_frame(rgbd(received_ns=1), InputConfig()).received_ns == 5
 
 
-def test_a_missing_camera_info_names_the_topic():
-    stage, text = refused(camera_info=None)
-    assert stage == "camera info"
-    assert "camera_info is published" in text
-
-
 def test_an_uncalibrated_camera_is_refused():
     assert "uncalibrated" in refused(camera_info=info(k=[0.0] * 9))[1]
 
