@@ -176,7 +176,6 @@ KINDS: tuple[ObjectKind, ...] = (
         "pillow",
         "bed sofa",
         ellipsoid((0.420, 0.280, 0.140), (0, 0, 0.070)),
-        box((0.330, 0.200, 0.090), (0, 0, 0.070)),
     ),
     _kind(
         "teddy bear",

@@ -168,7 +168,6 @@ def _write_structure(writer: _Writer, world: ET.Element, home: Home) -> None:
     ceiling = writer.instance("ceiling", "ceiling")
     bounds = home.plan.bounds
     (x, y), (sx, sy) = bounds.centre, bounds.size_m
-    writer.geom(world, floor, box((sx, sy, 0.10), (x, y, -0.051)), (0.52, 0.48, 0.44))
     lid = box((sx, sy, 0.05), (x, y, WALL_HEIGHT_M + 0.025))
     writer.geom(world, ceiling, lid, (0.92, 0.92, 0.90), group=CEILING_GROUP)
     for room in home.plan.rooms:
@@ -182,6 +181,7 @@ def _write_structure(writer: _Writer, world: ET.Element, home: Home) -> None:
         lintel = WALL_HEIGHT_M - DOOR_HEIGHT_M
         part = box((*along, lintel), (*door.centre_m, DOOR_HEIGHT_M + lintel / 2))
         writer.geom(world, wall, part, tints["hallway"])
+        writer.geom(world, floor, box((*along, 0.10), (*door.centre_m, -0.05)), (0.52, 0.48, 0.44))
 
 
 def _write_floor(writer: _Writer, world: ET.Element, floor: int, room: Room) -> None:

@@ -29,7 +29,7 @@ class Overview:
         self._camera.azimuth, self._camera.elevation = 90.0, -78.0
 
     def picture(self) -> UInt8[np.ndarray, "h w 3"]:
-        self._view.look(self._camera, with_ceiling=False)
+        self._view.look_from_above(self._camera)
         return self._view.colour()
 
     def close(self) -> None:

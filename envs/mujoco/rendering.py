@@ -6,15 +6,17 @@ every edge. A view must be used in the thread that made it, and never across a f
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
 from .engine import mujoco
 from .mjcf import CEILING_GROUP, FAR_M, NEAR_M
 
 MAX_GEOMS = 3000
+UNSEEN_GROUP = 5
 GEOM_OBJECT = 5  # mjOBJ_GEOM
 
 
@@ -24,6 +26,7 @@ class OffscreenView:
     def __init__(self, model: Any, data: Any, *, height_px: int, width_px: int) -> None:
         self._model, self._data = model, data
         self._size = (height_px, width_px)
+        self._groups = model.geom_group.copy()
         self._rect = mujoco.MjrRect(0, 0, width_px, height_px)
         self._scene = mujoco.MjvScene(model, MAX_GEOMS)
         self._gl = mujoco.GLContext(width_px, height_px)
@@ -32,16 +35,39 @@ class OffscreenView:
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
 
-    def look(self, camera: Any, *, with_ceiling: bool = True) -> None:
-        """Updates the scene for a camera (a fixed camera's id or an MjvCamera) at the data's present state."""
-        view = camera
-        if isinstance(camera, int):
-            view = mujoco.MjvCamera()
-            view.fixedcamid, view.type = camera, mujoco.mjtCamera.mjCAMERA_FIXED
+    def look_through(self, camera: int) -> None:
+        """Updates the scene for a camera of the model at the data's present state.
+
+        Geoms outside of the picture are put aside first: drawing time goes by their number (409 in a home of five
+        rooms), hardly by pixels.
+        """
+        view = mujoco.MjvCamera()
+        view.fixedcamid, view.type = camera, mujoco.mjtCamera.mjCAMERA_FIXED
+        self._model.geom_group[:] = np.where(self._may_be_in_picture(camera), self._groups, UNSEEN_GROUP)
+        self._update(view, with_ceiling=True)
+        self._model.geom_group[:] = self._groups
+
+    def look_from_above(self, view: Any) -> None:
+        """Updates the scene for a free camera (MjvCamera), the ceiling left out."""
+        self._update(view, with_ceiling=False)
+
+    def _update(self, view: Any, *, with_ceiling: bool) -> None:
         option = mujoco.MjvOption()
         option.geomgroup[CEILING_GROUP] = with_ceiling
+        option.geomgroup[UNSEEN_GROUP] = False
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(self._model, self._data, option, None, view, everything, self._scene)
+
+    def _may_be_in_picture(self, camera: int) -> Bool[np.ndarray, "n"]:
+        """Geoms whose bounding sphere reaches into the camera's frustum."""
+        half_height = math.radians(float(self._model.cam_fovy[camera])) / 2.0
+        half_width = math.atan(math.tan(half_height) * self._size[1] / self._size[0])
+        R_world_camera = self._data.cam_xmat[camera].reshape(3, 3)
+        x, y, back = ((self._data.geom_xpos - self._data.cam_xpos[camera]) @ R_world_camera).T
+        reach = self._model.geom_rbound + 0.01
+        in_width = np.abs(x) * math.cos(half_width) + back * math.sin(half_width) <= reach
+        in_height = np.abs(y) * math.cos(half_height) + back * math.sin(half_height) <= reach
+        return np.asarray(in_width & in_height & (back <= reach))
 
     def colour(self) -> UInt8[np.ndarray, "h w 3"]:
         picture = np.empty((*self._size, 3), dtype=np.uint8)

@@ -38,7 +38,7 @@ class HeadCamera:
         UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"], Int32[np.ndarray, "h w"], dict[str, int]
     ]:
         """Colour, depth in metres, segmentation ids, and the true number of pixels of every instance in view."""
-        self._view.look(self._world.head_camera)
+        self._view.look_through(self._world.head_camera)
         rgb = self._view.colour()
         depth, geoms = self._view.depth_and_geoms()
         instances = np.where(geoms >= 0, self._world.instance_of_geom[geoms], 0)

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TextIO
 
 from .categories import CATEGORY_NAMES
 from .config import HouseholdConfig
-from .journal import Deed, whereabouts
+from .journal import Deed, Whereabouts, whereabouts
 from .parts import Rectangle
 from .plan import HomePlan
 from .world import HouseholdWorld
@@ -56,10 +56,10 @@ class JsonLinesLog:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._file: TextIO | None = None
-        self._last: dict[str, Any] = {}
+        self._last: dict[str, Whereabouts] = {}
 
     def start(self, world: HouseholdWorld, config: HouseholdConfig, seed: int | None) -> None:
-        self._last = {name: asdict(whereabouts(world, name)) for name in world.things}
+        self._last = {name: whereabouts(world, name) for name in world.things}
         self._write(
             {
                 "type": "start",
@@ -84,8 +84,8 @@ class JsonLinesLog:
         self._write({"type": "deed", **asdict(deed)})
 
     def frame(self, world: HouseholdWorld, stamp_ns: int, pixels: Mapping[str, int]) -> None:
-        now = {name: asdict(whereabouts(world, name)) for name in world.things}
-        moved = {name: where for name, where in now.items() if where != self._last[name]}
+        now = {name: whereabouts(world, name) for name in world.things}
+        moved = {name: asdict(where) for name, where in now.items() if where != self._last[name]}
         self._last = now
         robot, person = world.robot, world.person
         self._write(
@@ -113,7 +113,7 @@ class JsonLinesLog:
             "colour": thing.colour_name,
             "size_m": thing.size_m,
             "twin": thing.twin,
-            "where": self._last[name],
+            "where": asdict(self._last[name]),
         }
 
     def _write(self, record: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ def test_depth_and_camera_pose_reproduce_true_surfaces_to_3_mm() -> None:
 def worst_box_error_m(env: Any, seen: Any) -> float:
     """The largest distance (99.9th percentile within a solid) between pixels' points and the box they show."""
     world = env.world
-    env._camera._view.look(world.head_camera)
+    env._camera._view.look_through(world.head_camera)
     depth, geoms = env._camera._view.depth_and_geoms()
     np.testing.assert_array_equal(np.where(depth > 0.2, depth, 0), seen["depth"])
     v, u = np.nonzero(seen["depth"])
