@@ -23,7 +23,6 @@ FURNITURE = (
     "side table",
     "washstand",
     "console table",
-    "bathtub",
     "drawer",
 )
 CATEGORY_NAMES: tuple[str, ...] = (*STRUCTURE, *FURNITURE, *(kind.name for kind in KINDS))

@@ -370,18 +370,6 @@ def chair() -> FurnitureModel:
     return FurnitureModel(category="chair", size_m=(0.42, 0.42, 0.89), parts=parts, clear_front_m=0.3)
 
 
-def bathtub() -> FurnitureModel:
-    length, width = 1.50, 0.70
-    parts = (
-        box((length, width, 0.12), (0, 0, 0.06), colour=CERAMIC),
-        box((length, 0.06, 0.43), (0, -width / 2 + 0.03, 0.335), colour=CERAMIC),
-        box((length, 0.06, 0.43), (0, width / 2 - 0.03, 0.335), colour=CERAMIC),
-        box((0.06, width - 0.12, 0.43), (-length / 2 + 0.03, 0, 0.335), colour=CERAMIC),
-        box((0.06, width - 0.12, 0.43), (length / 2 - 0.03, 0, 0.335), colour=CERAMIC),
-    )
-    return FurnitureModel(category="bathtub", size_m=(length, width, 0.55), parts=parts, clear_front_m=0.5)
-
-
 def nightstand() -> FurnitureModel:
     return chest("nightstand", "nightstand", 0.50, 0.42, 0.58, rows=2)
 

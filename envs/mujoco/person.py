@@ -13,7 +13,6 @@ from .stocking import Spot
 from .world import PERSON, PERSON_RADIUS_M, ROBOT, HouseholdWorld
 
 WALK_M_S = 1.6
-TURN_RAD_S = 4.0
 ACT_S = 0.5
 PASSING_M = 0.65
 ARM_M = 0.75
