@@ -21,11 +21,12 @@ REQUIREMENTS = [
     "open3d>=0.19",
     "opencv-python-headless>=4.10",
     "pillow>=10",
+    "pyyaml>=6",
     "rich>=13",
     "rosbags>=0.10",
     "scipy>=1.11",
     "torch>=2.4",
-    "warp-lang>=1.8",
+    "warp-lang>=1.19",
 ]
 
 ROS_RUNTIME = [
