@@ -20,7 +20,7 @@ from embodied_mem.perception.colors import color_name
 Status = Literal["here", "gone", "away", "held"]
 """At its place; clearly not there any more; in motion; in a hand."""
 
-LIT_POWER = 8.0
+LIT_POWER = 2.0
 CONFIRMED_VIEWS = 3
 """An entity seen in fewer frames than this and then missed was a false detection."""
 
