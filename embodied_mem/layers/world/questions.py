@@ -143,8 +143,9 @@ class Questions:
         if ID.fullmatch(entity):
             self._check_id(belief, entity)
             current = belief.current_id(entity)
-            named = next((n for n in belief.named() if n.entity_id == current), None)
-            return named or Answer(status="unknown", reason=f"{entity} was not known at that time")
+            return belief.named_as(current) or Answer(
+                status="unknown", reason=f"{entity} was not known at that time"
+            )
         fitting = self._fitting(belief, (entity,), {})
         if not fitting:
             return self._none_known(belief, entity)

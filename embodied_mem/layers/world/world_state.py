@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from embodied_mem.layers.world.ledger import Ledger
 from embodied_mem.layers.world.roster import Roster
@@ -33,6 +34,7 @@ class WorldState:
         self.aliases: dict[EntityId, EntityId] = header.get("aliases", {})
         self.clock_ns: int = header.get("clock_ns", -1)
         self.known_ns: int = header.get("known_ns", -1)
+        self.names: dict[EntityId, tuple[tuple[float, float, int], Any]] = {}  # see Belief
         self._next_number: int = header.get("next_number", 1)
         shapes = dict(repository.records(SHAPE))
         for key, payload in repository.records(THING):
