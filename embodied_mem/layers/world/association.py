@@ -75,9 +75,7 @@ def associate(
         return {}
     lie = overlaps(corners([instance.box for instance in instances]), corners(boxes))
     share = np.array([[thing.label_share(i.label) for thing in things] for i in instances], dtype=np.float32)
-    likeness = np.array(
-        [[looks_alike(i.appearance, thing) for thing in things] for i in instances], dtype=np.float32
-    )
+    likeness = _likeness(instances, things)
     is_same = _is_same_thing(instances, things, lie, share, likeness, config)
     of_smaller = np.maximum(lie.of_first, lie.of_second)
     is_gone = np.array([thing.status != "here" for thing in things])
@@ -113,6 +111,17 @@ def _is_same_thing(
     is_mislabelled = (lie.iou >= 0.45) & (lie.center_distance_m <= 0.25 * lie.diagonal_m + 0.02)
     is_other_color = (likeness < 0.5) & (lie.diagonal_m < SMALL_M) & ~is_cut
     return np.asarray((is_at_place | is_mislabelled) & ~is_other_color)
+
+
+def _likeness(instances: Sequence[ObservedInstance], things: Sequence[Thing]) -> Float32[np.ndarray, "n m"]:
+    """`looks_alike` of every pair, at once where all have vectors of one length."""
+    lengths = {len(instance.appearance) for instance in instances} | {len(t.appearance) for t in things}
+    if len(lengths) != 1:
+        return np.array([[looks_alike(i.appearance, t) for t in things] for i in instances], dtype=np.float32)
+    seen = np.array([instance.appearance for instance in instances], dtype=np.float64)
+    known = np.array([thing.appearance for thing in things], dtype=np.float64)
+    # Not a matrix product: BLAS would wake its threads for a few hundred numbers.
+    return np.asarray(np.einsum("nd,md->nm", seen, known), dtype=np.float32)
 
 
 def looks_alike(appearance: Float32[np.ndarray, "d"], thing: Thing) -> float:

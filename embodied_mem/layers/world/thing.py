@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -75,7 +75,9 @@ class Thing:
 
     @property
     def label(self) -> str:
-        return max(self.label_votes, key=lambda label: self.label_votes[label])
+        if len(self.label_votes) == 1:
+            return next(iter(self.label_votes))
+        return max(self.label_votes, key=self.label_votes.__getitem__)
 
     def label_share(self, label: str) -> float:
         """How much of the votes `label` has, 0..1."""
@@ -147,7 +149,7 @@ class Thing:
         state: dict[str, Any] = {key: value for key, value in self.__dict__.items() if key not in skipped}
         state["places"] = [[*p.position_world_m, *p.box.min_m, *p.box.max_m] for p in self.places]
         state["runs"] = [list(run.__dict__.values()) for run in self.runs]
-        state["seen"], state["missed"] = asdict(self.seen), asdict(self.missed)
+        state["seen"], state["missed"] = self.seen.__dict__, self.missed.__dict__
         return json.dumps(state).encode()
 
     @classmethod

@@ -155,9 +155,17 @@ class Tracker:
     def _part_twins(self) -> None:
         """Where two things of one label are in view, neither keeps points that lie on the other."""
         matched = [(self._state.roster[e], i) for e, i in self._matched.items() if e in self._state.roster]
-        for thing, own in matched:
-            for other, instance in matched:
-                if other is thing or other.label != thing.label or thing.status != "here":
+        boxes = corners([instance.box for _, instance in matched])
+        for index, (thing, own) in enumerate(matched):
+            if thing.status != "here":
+                continue
+            points = thing.shape.points_world
+            is_near = (points.min(axis=0) <= boxes[:, 1]).all(axis=1) & (
+                points.max(axis=0) >= boxes[:, 0]
+            ).all(axis=1)
+            for other_index in np.flatnonzero(is_near).tolist():
+                other, instance = matched[other_index]
+                if other_index == index or other.label != thing.label:
                     continue
                 points = thing.shape.points_world
                 is_other = instance.box.contains(points) & ~own.box.contains(points, margin_m=0.03)
