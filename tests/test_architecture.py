@@ -21,7 +21,7 @@ FLOORS = [
     {"context"},
     {"robot_memory"},
     {"policy"},
-    {"testing"},
+    {"testing", "sensing"},
     {"viz", "envs"},
     {"replay"},
     {"ros", "serve"},
@@ -49,10 +49,7 @@ HEAVY = {
 }
 
 
-ROS_FREE = {
-    f"embodied_mem.ros.{name}" for name in ("cameras", "images", "node_config", "rgbd", "sync", "transforms")
-}
-"""What the ROS node does with messages before the memory: needs no ROS, so bags are read with the same code."""
+ROS_PACKAGES = {"rclpy", "sensor_msgs", "nav_msgs", "geometry_msgs", "tf2_msgs", "embodied_mem_interfaces"}
 
 
 def python_files(root: Path) -> list[Path]:
@@ -124,24 +121,14 @@ def test_nothing_imports_upwards(path: Path) -> None:
             if not ((PACKAGE / other).exists() or (PACKAGE / f"{other}.py").exists()):
                 continue  # a name re-exported by the package itself
             is_ground = part in FLOORS[0] and other in FLOORS[0]
-            is_shared = part == "replay" and module in ROS_FREE
-            is_below = other == part or is_ground or is_shared or floor_of(other) < floor_of(part)
+            is_below = other == part or is_ground or floor_of(other) < floor_of(part)
             assert is_below, f"{path} imports {module}, which lies above it"
 
 
-@pytest.mark.parametrize("module", sorted(ROS_FREE))
-def test_what_bags_share_with_the_node_needs_no_ros_and_nothing_above_replay(module: str) -> None:
-    path = PACKAGE.parent.joinpath(*module.split(".")).with_suffix(".py")
-    for other, _ in imported_modules(path, package=package_of(path)):
-        if other.startswith("embodied_mem."):
-            assert other in ROS_FREE or floor_of(other.split(".")[1]) < floor_of("replay"), f"{path}: {other}"
-        else:
-            assert other.split(".")[0] not in (
-                "rclpy",
-                "sensor_msgs",
-                "nav_msgs",
-                "embodied_mem_interfaces",
-            ), other
+def test_sensor_messages_and_bags_are_read_without_ros() -> None:
+    for path in files_of("sensing", "replay"):
+        for module, _ in imported_modules(path, package=package_of(path)):
+            assert module.split(".")[0] not in ROS_PACKAGES, f"{path} imports {module}"
 
 
 def test_layers_never_import_each_other() -> None:

@@ -13,10 +13,10 @@ from embodied_mem.geometry import pose_from_quaternion
 from embodied_mem.messages import Frame
 from embodied_mem.replay.bag_topics import COMPRESSED, BagConfig, ChosenTopics, Topic
 from embodied_mem.replay.recording import OnSkip, Skipped
-from embodied_mem.ros.node_config import InputConfig
-from embodied_mem.ros.rgbd import RgbdSet, StageFailed, build_frame, needs_registration
-from embodied_mem.ros.sync import ImageSet, ImageSynchronizer, Matched
-from embodied_mem.ros.transforms import Edge, PoseNotYet, TransformTree, parse_static_transform
+from embodied_mem.sensing.input_config import InputConfig
+from embodied_mem.sensing.rgbd import RgbdSet, StageFailed, build_frame, needs_registration
+from embodied_mem.sensing.sync import ImageSet, ImageSynchronizer, Matched
+from embodied_mem.sensing.transforms import Edge, PoseNotYet, TransformTree, parse_static_transform
 
 MAX_WAITING = 100
 """Image sets that wait for a pose; beyond, the oldest is given up."""

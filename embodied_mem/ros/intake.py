@@ -19,10 +19,10 @@ from embodied_mem.errors import EmbodiedMemError, InvalidMessage
 from embodied_mem.messages import Event
 from embodied_mem.ros.conversions import check_frame, event_from_msg, ns_from_time, pose_from_msg
 from embodied_mem.ros.drops import DropLog
-from embodied_mem.ros.node_config import InputConfig
-from embodied_mem.ros.rgbd import RgbdSet, needs_registration
-from embodied_mem.ros.sync import ImageSet, ImageSynchronizer
-from embodied_mem.ros.transforms import Edge, PoseNotYet, TransformTree, parse_static_transform
+from embodied_mem.sensing.input_config import InputConfig
+from embodied_mem.sensing.rgbd import RgbdSet, needs_registration
+from embodied_mem.sensing.sync import ImageSet, ImageSynchronizer
+from embodied_mem.sensing.transforms import Edge, PoseNotYet, TransformTree, parse_static_transform
 from embodied_mem_interfaces.msg import Event as EventMsg
 from embodied_mem_interfaces.msg import InstanceSegmentation
 

@@ -32,10 +32,10 @@ from embodied_mem.ros.health import diagnostics
 from embodied_mem.ros.intake import FrameIntake
 from embodied_mem.ros.node_config import MemoryNodeConfig
 from embodied_mem.ros.parameters import declare
-from embodied_mem.ros.rgbd import RgbdSet, StageFailed, build_frame
 from embodied_mem.ros.services import MemoryServices
 from embodied_mem.ros.transport import transport_problem
 from embodied_mem.ros.worker import MemoryWorker
+from embodied_mem.sensing.rgbd import RgbdSet, StageFailed, build_frame
 from embodied_mem_interfaces.msg import Change as ChangeMsg
 from embodied_mem_interfaces.msg import EntityArray, MemoryStatus
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied_mem.errors import InvalidMessage, UnsupportedEncoding
-from embodied_mem.ros.images import (
+from embodied_mem.sensing.images import (
     depth_from_compressed,
     depth_from_image,
     fill_image,

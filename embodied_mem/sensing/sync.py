@@ -1,4 +1,4 @@
-"""Which images belong together: approximate time matching around the depth image. No ROS import."""
+"""Which images belong together: approximate time matching around the depth image.."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ROS images to arrays and back: encodings, padding, byte order, compression. No ROS import: fields are read only.
+"""ROS images to arrays and back: encodings, padding, byte order, compression..
 
 Whatever cannot be read is refused with UnsupportedEncoding or InvalidMessage, which say what is allowed.
 """

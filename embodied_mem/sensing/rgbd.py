@@ -1,4 +1,4 @@
-"""Images, camera info and poses that belong together, as one `Frame`. No ROS import: fields are read only."""
+"""Images, camera info and poses that belong together, as one `Frame`.."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from jaxtyping import Float64
 from embodied_mem.errors import EmbodiedMemError, InvalidMessage
 from embodied_mem.messages import Detection, Frame, PinholeCamera
 from embodied_mem.perception.rectification import rectify, register_depth
-from embodied_mem.ros.cameras import camera_from_info
-from embodied_mem.ros.images import (
+from embodied_mem.sensing.cameras import camera_from_info
+from embodied_mem.sensing.images import (
     depth_from_compressed,
     depth_from_image,
     ids_from_image,
     rgb_from_compressed,
     rgb_from_image,
 )
-from embodied_mem.ros.node_config import InputConfig
+from embodied_mem.sensing.input_config import InputConfig
 
 Pose = Float64[np.ndarray, "4 4"]
 REGISTER_REMEDY = (

@@ -1,4 +1,4 @@
-"""Where the camera was at a stamp: a tree of frames, fed by odometry, /tf and fixed mountings. No ROS import."""
+"""Where the camera was at a stamp: a tree of frames, fed by odometry, /tf and fixed mountings.."""
 
 from __future__ import annotations
 

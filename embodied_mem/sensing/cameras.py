@@ -1,4 +1,4 @@
-"""sensor_msgs/CameraInfo to the package's camera and back. No ROS import."""
+"""sensor_msgs/CameraInfo to the package's camera and back.."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ import pytest
 
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.messages import PinholeCamera
-from embodied_mem.ros.cameras import camera_from_info, fill_camera_info
-from embodied_mem.ros.images import fill_image
-from embodied_mem.ros.node_config import InputConfig
-from embodied_mem.ros.rgbd import RgbdSet, StageFailed, build_frame, needs_registration
+from embodied_mem.sensing.cameras import camera_from_info, fill_camera_info
+from embodied_mem.sensing.images import fill_image
+from embodied_mem.sensing.input_config import InputConfig
+from embodied_mem.sensing.rgbd import RgbdSet, StageFailed, build_frame, needs_registration
 
 CAMERA = PinholeCamera(fx=50.0, fy=50.0, cx=31.5, cy=23.5, width_px=64, height_px=48)
 DEPTH = np.full((48, 64), 2.0, np.float32)

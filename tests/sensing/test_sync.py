@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied_mem.errors import StampRunsBackwards
-from embodied_mem.ros.sync import ImageSynchronizer, NoPartner
+from embodied_mem.sensing.sync import ImageSynchronizer, NoPartner
 
 MS = 1_000_000
 

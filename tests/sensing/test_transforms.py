@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from embodied_mem.errors import ConfigError, InvalidPose
 from embodied_mem.geometry import invert
-from embodied_mem.ros.transforms import (
+from embodied_mem.sensing.transforms import (
     Edge,
     PoseNotYet,
     PoseUnavailable,
