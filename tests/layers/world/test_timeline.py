@@ -54,12 +54,26 @@ def brute_force(looks: list[Sighting], as_of_ns: int) -> int | None:
     return None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(history=st.lists(LOOKS, min_size=1, max_size=9), data=st.data())
 def test_every_as_of_and_known_at_equals_brute_force(
     history: list[tuple[str, int]], data: st.DataObject
 ) -> None:
-    order = data.draw(st.permutations(range(len(history))))
+    check_history(history, data.draw(st.permutations(range(len(history)))))
+
+
+def test_a_thousand_random_histories_with_late_looks_answer_like_brute_force() -> None:
+    rng = np.random.default_rng(4)
+    looks = [*((kind, place) for kind in ("here", "gone") for place in range(3)), AWAY]
+    for _ in range(1000):
+        history = [looks[k] for k in rng.integers(len(looks), size=rng.integers(1, 8))]
+        # Most looks arrive in order, some much later: a random key per look, near its own index.
+        order = np.argsort(np.arange(len(history)) + rng.exponential(1.5, size=len(history)))
+        check_history(history, order.tolist())
+
+
+def check_history(history: list[tuple[str, int]], order: list[int]) -> None:
+    """Publish the looks in their order of arrival, and compare every pair of times with brute force."""
     arrivals = [sighting(10 * (k + 1), 1000 + 10 * n, history[k]) for n, k in enumerate(order)]
     repository = SqliteRepository(":memory:")
     ledger = Ledger(repository, CONFIG)
@@ -75,6 +89,7 @@ def test_every_as_of_and_known_at_equals_brute_force(
             facts = repository.facts(subject="e1", predicate="at", as_of_ns=as_of_ns, known_at_ns=known_at_ns)
             expected = brute_force(known, as_of_ns)
             assert [fact.value for fact in facts] == ([] if expected is None else [PLACES[expected]])
+    repository.close()
 
 
 def changes_of(
