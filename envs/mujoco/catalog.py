@@ -266,3 +266,7 @@ KINDS: tuple[ObjectKind, ...] = (
     ),
 )
 KIND_BY_NAME: dict[str, ObjectKind] = {kind.name: kind for kind in KINDS}
+
+TWO_COLOURED = frozenset({"book", "clock", "plant"})
+"""Their colour word names the cover, the case or the pot, while pale pages, a white dial or green leaves may be most of
+what is seen: people would not agree on their colour, so no benchmark asks for them by colour."""

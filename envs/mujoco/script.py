@@ -14,12 +14,14 @@ import numpy as np
 
 from embodied_mem.errors import ConfigError
 
+from .catalog import TWO_COLOURED
 from .person import Act, Appear, Leave, MoveJoint, PersonBody, PickUp, PutDown, Scene, Walk, standing_place
 from .plan import OUTSIDE
 from .stocking import Spot, find_spot
 from .world import HouseholdWorld
 
 AT_ONCE, ROBOT_IS_AWAY = "at once", "robot is away"
+KEPT_KINDS = TWO_COLOURED | {"mug"}
 AWAY_RADIUS_M = 0.45
 AWAY_S = 0.5
 
@@ -85,7 +87,7 @@ def demo_script(world: HouseholdWorld, rng: np.random.Generator) -> HouseholdScr
     goes_out: list[Act] = [Appear(at=entrance, yaw_rad=0.0), Leave()]
     goes_out[1:1] = [Walk(to=(entrance[0] + 0.3, entrance[1])), Walk(to=entrance)]
     mug, spot = _choose_move(world, rng)
-    removed = _choose_removal(world, rng, besides=mug)
+    removed = _choose_removal(world, rng)
     drawer = _choose_drawer(world, rng)
     returns: list[Act] = [
         Appear(at=entrance),
@@ -157,8 +159,11 @@ def _choose_move(world: HouseholdWorld, rng: np.random.Generator) -> tuple[str, 
     raise ConfigError("this home has no mug that can be moved to another room. Choose another seed.")
 
 
-def _choose_removal(world: HouseholdWorld, rng: np.random.Generator, *, besides: str) -> str:
-    names = [n for n in _in_sight(world) if world.things[n].kind.name != "mug" and _is_handy(world, n)]
+def _choose_removal(world: HouseholdWorld, rng: np.random.Generator) -> str:
+    """Something whose colour nobody would argue about, and no mug: one of those is moved."""
+    names = [
+        n for n in _in_sight(world) if world.things[n].kind.name not in KEPT_KINDS and _is_handy(world, n)
+    ]
     return names[int(rng.integers(len(names)))]
 
 

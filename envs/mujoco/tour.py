@@ -23,6 +23,7 @@ Action = dict[str, Any]
 EXPLORE, AWAY, RETURN, DONE = "explore", "away", "return", "done"
 
 ARRIVED_M = 0.12
+ON_THE_SPOT_M = 0.02
 AIMED_RAD = 0.10
 DRIVE_M_S, TURN_RAD_S, HEAD_RAD_S = 1.0, 1.8, 2.5
 PAN_LIMIT_RAD = 2.5
@@ -47,6 +48,7 @@ class Stop:
 
     position_m: tuple[float, float]
     looks: list[Look]
+    was_put_off: bool = False
 
 
 class TourPolicy:
@@ -54,6 +56,7 @@ class TourPolicy:
 
     `phase` is "explore", "away", "return" or "done". It leaves the away spot when `may_return()` says so or, if
     none was given, `wait_s` after it got there. With `explores_only` it is done after the first round.
+    `num_put_off` counts the stops that could not be reached at the first attempt.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class TourPolicy:
         """Begins again at the first room. The tour has no randomness: `seed` changes nothing."""
         del seed
         self.phase = EXPLORE
+        self.num_put_off = 0
         self._waited = 0
         self._begin(self._rooms_in_order())
 
@@ -164,13 +168,21 @@ class TourPolicy:
         goal = self._plan.away[:2] if self.phase == AWAY else self._stops[0].position_m
         if self._route is None:
             self._route = self._space.route((x, y), goal)
-        while self._route and math.dist(self._route[0], (x, y)) < ARRIVED_M:
+        while self._route and self._has_passed(self._route, (x, y)):
             self._route.pop(0)
         if not self._route:
             return (0.0, self._turned(self._heading_at_stop(x, y, yaw) - yaw))
         speed, turn = self._towards(self._route[0], x, y, yaw)
         self._notice_when_stuck(x, y)
         return speed, turn
+
+    def _has_passed(self, route: list[tuple[float, float]], here: tuple[float, float]) -> bool:
+        """Near the first way-point and, where the route bends, not about to cut the corner."""
+        distance = math.dist(route[0], here)
+        is_last = len(route) == 1
+        return distance < ARRIVED_M and (
+            is_last or distance < ON_THE_SPOT_M or self._space.is_clear_line(here, route[1])
+        )
 
     def _heading_at_stop(self, x: float, y: float, yaw: float) -> float:
         """At the away spot, its own; elsewhere the present one, unless what to look at is behind the neck's reach."""
@@ -191,14 +203,23 @@ class TourPolicy:
         return float(np.clip(wrap_angle(error_rad) / self._dt_s, -TURN_RAD_S, TURN_RAD_S))
 
     def _notice_when_stuck(self, x: float, y: float) -> None:
-        """Plans anew after some steps without progress; gives a stop up after twice as many."""
+        """Plans anew after some steps without progress; after twice as many, tries the next stop first."""
         here = (round(x, 2), round(y, 2))
         self._stuck = self._stuck + 1 if here == self._was_at else 0
         self._was_at = here
         if self._stuck == STUCK_STEPS:
             self._route = None
         elif self._stuck >= 2 * STUCK_STEPS and self.phase != AWAY:
-            self._leave_stop()
+            self._put_off()
+
+    def _put_off(self) -> None:
+        """Leaves a stop that cannot be reached now for the end of the round; twice is too often."""
+        stop = self._stops[0]
+        self._leave_stop()
+        if not stop.was_put_off:
+            stop.was_put_off = True
+            self.num_put_off += 1
+            self._stops.append(stop)
 
     def _leave_stop(self) -> None:
         self._stops.pop(0)

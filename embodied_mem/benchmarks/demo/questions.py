@@ -1,7 +1,8 @@
 """The demo's questions: made from what truly happened, about things that the robot had a fair look at.
 
 A question names a thing as a person would: by its category when the home has one of them, else by colour and
-category when that is unique. Things that no such words single out are asked about in numbers and regions.
+category when that is unique. Things that no such words single out are asked about in numbers and regions. Two-coloured
+kinds are never asked about by colour.
 """
 
 from __future__ import annotations
@@ -21,13 +22,11 @@ from embodied_mem.benchmarks.demo.grading import (
     Truth,
 )
 from embodied_mem.benchmarks.demo.scene import Scene, SceneObject
+from embodied_mem.envs.mujoco.catalog import TWO_COLOURED
 from embodied_mem.errors import InvalidQuery
 from embodied_mem.messages import Interval, Query, Region
 
 NUM_STATIC = 4
-TWO_COLORED = frozenset({"clock", "plant"})
-"""Their colour word names the case or the pot, while a white dial or green leaves are most of what is seen: people
-would not agree on a colour, so still ones among several are not asked about by colour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +141,9 @@ def _about_look_alikes(scene: Scene) -> Iterator[Question]:
     looks = Counter((one.category, one.color) for one in scene.objects)
     for (category, color), number in sorted(looks.items()):
         twins = scene.named(category, color)
-        if number != 2 or not all(one in scene.untouched and one.was_seen_before for one in twins):
+        if number != 2 or category in TWO_COLOURED:
+            continue
+        if not all(one in scene.untouched and one.was_seen_before for one in twins):
             continue
         query = Query(kind="count", label=category, attributes={"color": color})
         yield Question(
@@ -159,7 +160,7 @@ def _about_still_things(scene: Scene) -> Iterator[Question]:
     fair = [
         one for one in scene.untouched
         if words_for(scene, one) is not None and one.was_seen_before and one.was_seen_after
-        and (one.category not in TWO_COLORED or len(scene.named(one.category)) == 1)
+        and (one.category not in TWO_COLOURED or len(scene.named(one.category)) == 1)
     ]  # fmt: skip
     # One of each room in turn rather than the first few of the list, which may all stand on one table.
     fair.sort(key=lambda one: one.object_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 
 import embodied_mem.envs
@@ -40,6 +41,30 @@ class DemoEpisode:
         self.is_done, self.final, self.plan = policy.done, info["truth"], env.plan
         env.close()
         self.truth = HouseholdTruth.from_log(path)
+
+
+@pytest.mark.parametrize("seed", [9, 11])
+def test_every_stop_is_reached_at_the_first_attempt(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from embodied_mem.envs.mujoco.sensing import HeadCamera
+    from embodied_mem.envs.mujoco.tour import TourPolicy
+
+    blank = (
+        np.zeros((24, 32, 3), np.uint8),
+        np.zeros((24, 32), np.float32),
+        np.zeros((24, 32), np.int32),
+        {},
+    )
+    monkeypatch.setattr(HeadCamera, "shoot", lambda _: blank)  # the tour reads no picture
+    env: Any = gymnasium.make(embodied_mem.envs.HOUSEHOLD_ID, script="demo", image_size=(24, 32)).unwrapped
+    observation, info = env.reset(seed=seed)
+    policy = TourPolicy(env.plan, may_return=lambda: env.script_is_over)
+    for _ in range(3000):
+        observation, _, _, _, info = env.step(policy.act(observation, info))
+        if policy.done:
+            break
+    env.close()
+    assert policy.done
+    assert policy.num_put_off == 0
 
 
 def visible_categories(env: Any, observation: Any) -> set[str]:
