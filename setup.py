@@ -100,6 +100,7 @@ setup(
         "console_scripts": [
             "embodied-mem = embodied_mem.cli.main:main",
             "memory_node = embodied_mem.ros.memory_node:main",
+            "bag_node = embodied_mem.ros.bag_node:main",
             "sim_node = embodied_mem.ros.sim_node:main",
             "driver_node = embodied_mem.ros.driver:main",
         ]

@@ -1,35 +1,33 @@
-"""Play a bag into the memory node. Topics are remapped as in robot.launch.py.
+"""Play a bag to the memory node, every frame of it: the player waits for the memory.
 
-    ros2 launch embodied_mem replay.launch.py bag:=my_bag rate:=1.0 rgb:=/camera/rgb depth:=/camera/depth ...
+    ros2 launch embodied_mem replay.launch.py bag:=my_bag memory_path:=~/memory rate:=1.0 world_frame:=odom
 
-Without ROS's launch, and faster: `embodied-mem replay my_bag`.
+The bag's topics are found by what they hold; `use_segmentation:=true` where it has instances. Without ROS's launch, and
+faster: `embodied-mem replay my_bag`.
 """
 
 from pathlib import Path
 
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
 
 from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:
     robot = PythonLaunchDescriptionSource(str(Path(__file__).with_name("robot.launch.py")))
-    play = [
-        "ros2",
-        "bag",
-        "play",
-        LaunchConfiguration("bag"),
-        "--rate",
-        LaunchConfiguration("rate"),
-        "--clock",
-    ]
+    chosen = {"path": LaunchConfiguration("bag"), "rate": LaunchConfiguration("rate")}
     return LaunchDescription(
         [
-            DeclareLaunchArgument("bag", description="rosbag2 folder"),
-            DeclareLaunchArgument("rate", default_value="1.0", description="how fast to play it"),
-            IncludeLaunchDescription(robot, launch_arguments={"use_sim_time": "true"}.items()),
-            ExecuteProcess(cmd=play, output="screen"),
+            DeclareLaunchArgument("bag", description="rosbag2 folder or file"),
+            DeclareLaunchArgument(
+                "rate", default_value="0.0", description="recorded seconds a second; 0: as fast as the memory"
+            ),
+            IncludeLaunchDescription(
+                robot, launch_arguments={"use_sim_time": "true", "reliability": "reliable"}.items()
+            ),
+            Node(package="embodied_mem", executable="bag_node", output="screen", parameters=[chosen]),
         ]
     )

@@ -15,6 +15,7 @@ TOPICS = ("rgb", "depth", "camera_info", "depth_camera_info", "segmentation", "o
 PARAMETERS = {
     "world_frame": ("map", "the frame that the memory lives in: map, or odom where nothing corrects it"),
     "use_segmentation": ("false", "an InstanceSegmentation comes with each image"),
+    "reliability": ("best_effort", "of the images' topics: best_effort hears all, reliable loses nothing"),
     "memory_path": ("", "the memory's folder; empty keeps it in RAM"),
     "use_sim_time": ("false", "time comes from /clock"),
     "autostart": ("true", "configure and activate without a lifecycle manager"),
@@ -47,6 +48,7 @@ def generate_launch_description() -> LaunchDescription:
                         "autostart": chosen["autostart"],
                         "path": chosen["memory_path"],
                         "input.world_frame": chosen["world_frame"],
+                        "input.reliability": chosen["reliability"],
                         "input.use_segmentation": chosen["use_segmentation"],
                     }
                 ],

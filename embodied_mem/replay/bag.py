@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,25 @@ from rosbags.typesys import Stores, get_typestore
 
 from embodied_mem.errors import EmbodiedMemError, InvalidMessage, UnsupportedEncoding
 from embodied_mem.messages import Frame
-from embodied_mem.replay.bag_frames import FrameAssembler, poses_of
-from embodied_mem.replay.bag_topics import COMPRESSED, IMAGE, BagConfig, Topic, choose_topics
+from embodied_mem.replay.bag_frames import FrameAssembler, input_config, poses_of
+from embodied_mem.replay.bag_topics import COMPRESSED, IMAGE, ODOMETRY, BagConfig, Topic, choose_topics
 from embodied_mem.replay.recording import OnSkip, Recording, refuse
+from embodied_mem.sensing.input_config import InputConfig
 
 RECOVERY = "Copy it again; or try `mcap recover FILE` (MCAP) or `ros2 bag reindex FOLDER`."
+STATIC = "/tf_static"
+SINGLE_INPUTS = ("depth", "camera_info", "depth_camera_info", "rgb", "segmentation", "odometry")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawMessage:
+    """A message as it was recorded. `input` is the name of the memory node's input that it is for (depth, rgb, ...),
+    `cdr` the serialised message, `recorded_ns` when the recorder got it.
+    """
+
+    input: str
+    recorded_ns: int
+    cdr: bytes
 
 
 class RosBag(Recording):
@@ -33,7 +48,7 @@ class RosBag(Recording):
         self._config = config
         with self._open() as reader:
             self.topics = choose_topics(_topics(reader), config)
-            self._static = [m for topic, m in self._messages(reader, {"/tf_static"})]
+            self._static = [m for topic, m in self._messages(reader, {STATIC})]
             self.world_frame = config.world_frame or self._find_world(reader)
 
     @property
@@ -49,9 +64,50 @@ class RosBag(Recording):
         for message in self._static:
             assembler.add_fixed(message)
         with self._open() as reader:
-            for topic, message in self._messages(reader, self.topics.names() - {"/tf_static"}):
+            for topic, message in self._messages(reader, self.topics.names() - {STATIC}):
                 yield from assembler.add(topic, message)
             yield from assembler.finish()
+
+    @property
+    def input_config(self) -> InputConfig:
+        """With what parameters `memory_node` hears this bag just as `frames` reads it."""
+        return input_config(self.topics, self._config, self.world_frame)
+
+    @property
+    def inputs(self) -> dict[str, Topic]:
+        """The topic for each input of `memory_node` (depth, rgb, ..., /tf).
+
+        Raises:
+            UnsupportedEncoding: poses in a type that the node does not hear.
+        """
+        topics = self.topics
+        if topics.odometry is not None and topics.odometry.type != ODOMETRY:
+            raise UnsupportedEncoding(
+                f"the poses in {self.path} are {topics.odometry.type}; a memory node hears {ODOMETRY} and /tf. Put the "
+                "bag into a memory directly: embodied-mem replay."
+            )
+        single = {name: getattr(topics, name) for name in SINGLE_INPUTS}
+        return {name: topic for name, topic in single.items() if topic} | {t.name: t for t in topics.tf}
+
+    def raw_messages(self) -> Iterator[RawMessage]:
+        """What `frames` reads, as it was recorded: mountings first, then everything in the order of recording.
+
+        Raises:
+            UnsupportedEncoding: a bag of ROS 1, or poses in a type that the node does not hear.
+        """
+        input_of = {topic.name: name for name, topic in self.inputs.items()}
+        with self._open() as reader:
+            if not reader.is2:
+                raise UnsupportedEncoding(
+                    f"{self.path} is a bag of ROS 1, whose messages ROS 2 nodes cannot hear. Convert it (rosbags-convert) "
+                    "or put it into a memory directly: embodied-mem replay."
+                )
+            for names in ({STATIC} & set(input_of), set(input_of) - {STATIC}):
+                connections = [c for c in reader.connections if c.topic in names]
+                for connection, recorded_ns, data in reader.messages(connections) if connections else ():
+                    yield RawMessage(
+                        input=input_of[connection.topic], recorded_ns=recorded_ns, cdr=bytes(data)
+                    )
 
     @contextmanager
     def _open(self) -> Iterator[AnyReader]:
@@ -74,7 +130,7 @@ class RosBag(Recording):
 
     def _find_world(self, reader: AnyReader) -> str:
         """The frame above all others in the tree of poses that the depth camera hangs in."""
-        names = {topic.name for topic in self.topics.tf} | {"/tf_static"}
+        names = {topic.name for topic in self.topics.tf} | {STATIC}
         if self.topics.odometry:
             names.add(self.topics.odometry.name)
         parents: dict[str, str] = {}

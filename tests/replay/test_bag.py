@@ -254,3 +254,32 @@ def test_two_depth_cameras_must_be_told_apart(tmp_path: Path) -> None:
     assert RosBag(path, BagConfig(depth_topic="/rear/depth")).topics.depth.name == "/rear/depth"
     with pytest.raises(ConfigError, match="Did you mean '/rear/depth'"):
         RosBag(path, BagConfig(depth_topic="/rear/depht"))
+
+
+def test_raw_messages_are_those_of_the_nodes_inputs_mountings_first(tmp_path: Path) -> None:
+    def poses(bag: Bag, index: int) -> None:
+        stamp_ns = room_frame(index).stamp_ns
+        bag.tf("/tf", stamp_ns, "map", "base", room_frame(index).T_world_camera)
+        bag.tf("/tf_static", stamp_ns, "base", "optical", np.eye(4))
+
+    recording = RosBag(driver_bag(tmp_path / "bag", poses, num_frames=2))
+    messages = list(recording.raw_messages())
+    per_frame = ["camera_info", "depth", "/tf", "rgb"]  # colour is recorded 3 ms after the rest
+    assert [m.input for m in messages][:2] == ["/tf_static"] * 2
+    assert sorted(m.input for m in messages[2:6]) == sorted(per_frame)
+    assert len(messages) == 2 + 2 * len(per_frame)
+    assert recording.input_config.world_frame == "map"
+    with recording._open() as reader:
+        read = [bytes(data) for connection, _, data in reader.messages() if connection.topic.endswith("tf")]
+    assert [m.cdr for m in messages if m.input == "/tf"] == read
+
+
+def test_poses_that_no_node_hears_are_not_played(tmp_path: Path) -> None:
+    def poses(bag: Bag, index: int) -> None:
+        odometry = bag.make._odometry(room_frame(index))
+        message = bag.make._make(POSE, header=odometry.header, pose=odometry.pose.pose)
+        bag.put("/vicon/camera", POSE, room_frame(index).stamp_ns, message)
+
+    recording = RosBag(driver_bag(tmp_path / "bag", poses))
+    with pytest.raises(UnsupportedEncoding, match="PoseStamped; a memory node hears"):
+        next(recording.raw_messages())
