@@ -14,6 +14,8 @@ GRID = (5, 4)
 THINGS_PER_BAY = GRID[0] * GRID[1]
 BAY_SIZE_M = (4.0, 3.0)
 CAMERA_HEIGHT_M = 2.5
+SHIFTS_M = (0.0, 0.5, -0.5)
+"""Far enough apart for the looks to be from other viewpoints (11 degrees and more), near enough to see all things."""
 THING_SIZE_M = (0.2, 0.2, 0.3)
 LABELS = ("mug", "bottle", "bowl", "book", "can", "plant", "lamp", "clock", "toy", "box")
 COLORS = ((200, 40, 40), (40, 60, 200), (40, 160, 60), (220, 200, 40))
@@ -35,26 +37,29 @@ def crowded_room(seed: int, num_frames: int) -> Iterator[Frame]:
     yield from room.frames(num_frames, period_s=0.1)
 
 
-def crowded_hall(num_things: int, looks_per_bay: int = 3) -> Iterator[Frame]:
+def crowded_hall(num_things: int) -> Iterator[Frame]:
     """A camera that looks straight down on one bay of a hall after the other, each with twenty things.
 
-    Only the tops of the things are seen, which is enough to fill a memory with `num_things` entities.
+    Only the tops of the things are seen, which is enough to fill a memory with `num_things` entities. On a second
+    round the first thing of every bay is gone: one change in twenty.
     """
     camera = PinholeCamera(fx=160.0, fy=160.0, cx=159.5, cy=119.5, width_px=320, height_px=240)
     num_bays = -(-num_things // THINGS_PER_BAY)
     stamp_ns = 1_000_000_000
-    for bay in range(num_bays):
-        for _ in range(looks_per_bay):
-            stamp_ns += 1_000_000_000
-            yield _bay(camera, bay, stamp_ns)
+    for first in (0, 1):
+        for bay in range(num_bays):
+            for shift_m in SHIFTS_M:
+                stamp_ns += 1_000_000_000
+                yield _bay(camera, bay, stamp_ns, shift_m, first)
 
 
-def _bay(camera: PinholeCamera, bay: int, stamp_ns: int) -> Frame:
+def _bay(camera: PinholeCamera, bay: int, stamp_ns: int, shift_m: float, first: int) -> Frame:
+    """The things of a bay from number `first` on, seen from `shift_m` along x from above its middle."""
     columns = 10
     center = np.array([(bay % columns) * BAY_SIZE_M[0], (bay // columns) * BAY_SIZE_M[1], CAMERA_HEIGHT_M])
     T_world_camera = np.eye(4)
     T_world_camera[:3, :3] = np.diag([1.0, -1.0, -1.0])  # looking down, image right along world x
-    T_world_camera[:3, 3] = center
+    T_world_camera[:3, 3] = center + np.array([shift_m, 0.0, 0.0])
     size = (camera.height_px, camera.width_px)
     depth_m = np.full(size, CAMERA_HEIGHT_M, dtype=np.float32)
     rgb = np.full((*size, 3), 150, dtype=np.uint8)
@@ -62,8 +67,8 @@ def _bay(camera: PinholeCamera, bay: int, stamp_ns: int) -> Frame:
     detections = []
     top_m = CAMERA_HEIGHT_M - THING_SIZE_M[2]
     half_px = camera.fx * THING_SIZE_M[0] / 2 / top_m
-    for index in range(THINGS_PER_BAY):
-        u = camera.cx + camera.fx * (index % GRID[0] - 2.0) * 0.7 / top_m
+    for index in range(first, THINGS_PER_BAY):
+        u = camera.cx + camera.fx * ((index % GRID[0] - 2.0) * 0.7 - shift_m) / top_m
         v = camera.cy + camera.fy * (index // GRID[0] - 1.5) * 0.6 / top_m
         rows = slice(round(v - half_px), round(v + half_px))
         cols = slice(round(u - half_px), round(u + half_px))

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from embodied_mem.benchmarks.crowded import crowded_hall, crowded_room
-from embodied_mem.benchmarks.demo.seeds import identity_row, seed_rows
+from embodied_mem.benchmarks.demo.seeds import identity_row, run_seeds
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.messages import Interval, Query, Region
 from embodied_mem.robot_memory import RobotMemory
@@ -44,14 +44,18 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
         *observe_rows(16 if quick else 60, progress),
         *question_rows(20 if quick else 200, progress),
         *stream_rows(10.0 if quick else 60.0, progress),
-        *seed_rows(GOALS, "demo", seeds, progress),
     ]
+    demo = run_seeds(GOALS, "demo", seeds, progress)
+    rows, wrong = [*rows, *demo.rows], list(demo.wrong)
     if not quick:
-        rows += seed_rows(GOALS, "demo.unseen", UNSEEN_SEEDS, progress)
+        unseen = run_seeds(GOALS, "demo.unseen", UNSEEN_SEEDS, progress)
+        rows, wrong = [*rows, *unseen.rows], [*wrong, *unseen.wrong]
         rows.append(identity_row(GOALS, seeds[:3], progress))
         seeds = (*seeds, *UNSEEN_SEEDS)
     config = {"quick": quick, "image": [640, 480], "num_entities": NUM_ENTITIES, "stream_hz": STREAM_HZ}
-    return BenchmarkResult(name="spine", rows=tuple(rows), config=config, seeds=seeds)
+    return BenchmarkResult(
+        name="spine", rows=tuple(rows), config=config, seeds=seeds, extra={"wrong_answers": wrong}
+    )
 
 
 def stream_rows(seconds: float, progress: Progress) -> list[Row]:

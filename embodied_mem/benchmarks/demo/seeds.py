@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,34 @@ def graded_demo(config: EpisodeConfig, progress: Callable[[str], None]) -> tuple
         return run_demo(dataclasses.replace(config, out=folder), Path(folder), progress).graded
 
 
-def seed_rows(
+@dataclass(frozen=True, kw_only=True)
+class SeedRun:
+    """The demo over some homes: how right its answers are, and every wrong one in full."""
+
+    rows: tuple[Row, ...]
+    wrong: tuple[dict[str, Any], ...]
+
+
+def run_seeds(
     goals: dict[str, Goal], prefix: str, seeds: Sequence[int], progress: Callable[[str], None]
-) -> tuple[Row, ...]:
+) -> SeedRun:
     """How many answers are right over `seeds`, and the largest position error among them."""
-    graded: list[GradedQuestion] = []
-    for seed in seeds:
-        tell = functools.partial(_tell, progress, seed)
-        graded += graded_demo(demo_config(seed), tell)
-    return (
+    by_seed = {
+        seed: graded_demo(demo_config(seed), functools.partial(_tell, progress, seed)) for seed in seeds
+    }
+    graded = [one for of_seed in by_seed.values() for one in of_seed]
+    rows = (
         measured(goals, f"{prefix}.answers.right", fraction_right(graded)),
         measured(goals, f"{prefix}.position_error.max_m", max_error_m(graded), "m"),
         measured(goals, f"{prefix}/questions", len(graded)),
     )
+    wrong = tuple(
+        {"seed": seed, **one.as_json()}
+        for seed, of_seed in by_seed.items()
+        for one in of_seed
+        if not one.verdict.is_right
+    )
+    return SeedRun(rows=rows, wrong=wrong)
 
 
 def identity_row(goals: dict[str, Goal], seeds: Sequence[int], progress: Callable[[str], None]) -> Row:
