@@ -22,7 +22,7 @@ from rosgraph_msgs.msg import Clock as ClockMsg
 from embodied_mem.errors import ConfigError, EmbodiedMemError
 from embodied_mem.replay.bag import STATIC, RawMessage, RosBag
 from embodied_mem.replay.bag_topics import BagConfig
-from embodied_mem.ros.conversions import time_from_ns
+from embodied_mem.ros.conversions.basics import time_from_ns
 from embodied_mem.ros.parameters import declare
 from embodied_mem_interfaces.msg import MemoryStatus
 

@@ -11,7 +11,9 @@ from rclpy.qos import QoSProfile
 from embodied_mem import errors
 from embodied_mem.errors import EmbodiedMemError
 from embodied_mem.messages import Answer, Event, Query
-from embodied_mem.ros.conversions import answer_from_msg, event_to_msg, query_to_request
+from embodied_mem.ros.conversions.answers import answer_from_msg
+from embodied_mem.ros.conversions.events import event_to_msg
+from embodied_mem.ros.conversions.questions import query_to_request
 from embodied_mem_interfaces.msg import MemoryStatus
 from embodied_mem_interfaces.srv import Load, Record, Reset, Save
 from embodied_mem_interfaces.srv import Query as QuerySrv

@@ -11,7 +11,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from visualization_msgs.msg import Marker, MarkerArray
 
 from embodied_mem.messages import Entity
-from embodied_mem.ros.conversions import header, point
+from embodied_mem.ros.conversions.basics import header, point
 
 TEXT_HEIGHT_M = 0.12
 _OFFSETS = {"x": 0, "y": 4, "z": 8, "rgb": 12, "occupancy": 16}

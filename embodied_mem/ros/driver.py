@@ -24,7 +24,7 @@ from std_msgs.msg import String
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.geometry import pose_from_quaternion
-from embodied_mem.ros.conversions import header, ns_from_time
+from embodied_mem.ros.conversions.basics import header, ns_from_time
 from embodied_mem.ros.parameters import declare
 from embodied_mem.ros.sim_node import BASE_FRAME, HEAD_JOINTS, SimNodeConfig, make_env
 from embodied_mem_interfaces.msg import MemoryStatus, RobotCommand

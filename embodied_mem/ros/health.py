@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from embodied_mem.ros.conversions import header
+from embodied_mem.ros.conversions.basics import header
 from embodied_mem.ros.drops import DropLog
 
 

@@ -17,7 +17,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from embodied_mem.errors import EmbodiedMemError, InvalidMessage
 from embodied_mem.messages import Event
-from embodied_mem.ros.conversions import check_frame, event_from_msg, ns_from_time, pose_from_msg
+from embodied_mem.ros.conversions.basics import ns_from_time, pose_from_msg
+from embodied_mem.ros.conversions.events import check_frame, event_from_msg
 from embodied_mem.ros.drops import DropLog
 from embodied_mem.sensing.input_config import InputConfig
 from embodied_mem.sensing.rgbd import RgbdSet, needs_registration

@@ -26,7 +26,8 @@ from embodied_mem.errors import EmbodiedMemError
 from embodied_mem.messages import Event
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.ros.clouds import entity_markers, occupied_cloud
-from embodied_mem.ros.conversions import change_to_msg, entities_to_msg, header, time_from_ns
+from embodied_mem.ros.conversions.basics import header, time_from_ns
+from embodied_mem.ros.conversions.entities import change_to_msg, entities_to_msg
 from embodied_mem.ros.drops import DropLog
 from embodied_mem.ros.health import diagnostics
 from embodied_mem.ros.intake import FrameIntake

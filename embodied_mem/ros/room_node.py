@@ -13,7 +13,7 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 
 from embodied_mem.messages import Frame
-from embodied_mem.ros.conversions import header, pose_to_msg
+from embodied_mem.ros.conversions.basics import header, pose_to_msg
 from embodied_mem.ros.parameters import declare
 from embodied_mem.sensing.cameras import fill_camera_info
 from embodied_mem.sensing.images import fill_image

@@ -13,7 +13,9 @@ from rclpy.task import Future
 
 from embodied_mem.errors import EmbodiedMemError, InvalidQuery, did_you_mean
 from embodied_mem.robot_memory import RobotMemory
-from embodied_mem.ros.conversions import answer_to_msg, check_frame, event_from_msg, query_from_request
+from embodied_mem.ros.conversions.answers import answer_to_msg
+from embodied_mem.ros.conversions.events import check_frame, event_from_msg
+from embodied_mem.ros.conversions.questions import query_from_request
 from embodied_mem_interfaces.action import LongJob
 from embodied_mem_interfaces.srv import Load, Query, Record, Reset, Save
 

@@ -25,7 +25,8 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.messages import Event, ObjectMention, PinholeCamera
-from embodied_mem.ros.conversions import event_to_msg, header, ns_from_time, pose_to_msg, time_from_ns
+from embodied_mem.ros.conversions.basics import header, ns_from_time, pose_to_msg, time_from_ns
+from embodied_mem.ros.conversions.events import event_to_msg
 from embodied_mem.ros.parameters import declare
 from embodied_mem.sensing.cameras import fill_camera_info
 from embodied_mem.sensing.images import fill_image

@@ -53,7 +53,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_an_answer_comes_back_as_it_was(kind):
-    from embodied_mem.ros.conversions import answer_from_msg, answer_to_msg
+    from embodied_mem.ros.conversions.answers import answer_from_msg, answer_to_msg
 
     query = Query(kind=kind, entity="e3")
     answer = Answer(status="known", value=ANSWERS[kind], confidence=0.5, evidence=("fact/1",), reason="seen")
@@ -72,13 +72,13 @@ def test_an_answer_comes_back_as_it_was(kind):
     ],
 )
 def test_a_question_comes_back_as_it_was(query):
-    from embodied_mem.ros.conversions import query_from_request, query_to_request
+    from embodied_mem.ros.conversions.questions import query_from_request, query_to_request
 
     assert query_from_request(query_to_request(query)) == query
 
 
 def test_questions_that_cannot_be_asked_say_what_can():
-    from embodied_mem.ros.conversions import query_from_request
+    from embodied_mem.ros.conversions.questions import query_from_request
     from embodied_mem_interfaces.srv import Query as QuerySrv
 
     with pytest.raises(InvalidQuery, match="Did you mean 'where'"):
@@ -88,7 +88,7 @@ def test_questions_that_cannot_be_asked_say_what_can():
 
 
 def test_an_event_comes_back_as_it_was():
-    from embodied_mem.ros.conversions import event_from_msg, event_to_msg
+    from embodied_mem.ros.conversions.events import event_from_msg, event_to_msg
 
     mention = ObjectMention(label="cup", position_world_m=(1.0, 2.0, 3.0))
     event = Event(

@@ -156,7 +156,7 @@ def send_everything_bad(robot):
     from nav_msgs.msg import Odometry
     from sensor_msgs.msg import Image
 
-    from embodied_mem.ros.conversions import header
+    from embodied_mem.ros.conversions.basics import header
     from embodied_mem_interfaces.msg import Event
 
     now = robot.room.clock.now_ns
@@ -229,7 +229,7 @@ def test_poses_that_are_not_certain_and_gaps_in_poses_drop_the_frame(bench):
     robot.client.spin_for(0.5)
     assert robot.node.drops.counts() == {"pose: PoseNotYet": 1}
 
-    from embodied_mem.ros.conversions import header, pose_to_msg
+    from embodied_mem.ros.conversions.basics import header, pose_to_msg
 
     (frame,) = robot.room.frames(1)
     unsure = Odometry(header=header(frame.stamp_ns, "map"), child_frame_id="camera_optical")
