@@ -3,11 +3,14 @@
     Frame ──perceive──▶ Percept ──update──▶ layers ──recall──▶ Answer
 
 `sensing` (Frame, PinholeCamera, Detection), `events` (Event), `percept` (Percept), `knowledge` (Entity, Fact,
-Answer and the question types), `deltas` (what layers tell each other).
+Answer and the question types), `journey`, `places` and `findings` (values of further answers), `statements` (what
+somebody tells the memory), `deltas` (what layers tell each other).
 """
 
 from embodied_mem.messages.deltas import MapChange, ObserveReport, WorldDelta
 from embodied_mem.messages.events import Event, ObjectMention
+from embodied_mem.messages.findings import Associated, Distanced, Explanation, Relation, RelationKind
+from embodied_mem.messages.journey import Dwell, Glimpse, Happening, Meeting, Trajectory, Visit
 from embodied_mem.messages.knowledge import (
     Answer,
     AnswerStatus,
@@ -25,31 +28,63 @@ from embodied_mem.messages.knowledge import (
     Stay,
 )
 from embodied_mem.messages.percept import ObservedInstance, Percept
+from embodied_mem.messages.places import (
+    FLOOR_BLOCKED,
+    FLOOR_FREE,
+    FLOOR_UNKNOWN,
+    Area,
+    FloorMap,
+    Room,
+    Route,
+)
 from embodied_mem.messages.sensing import Detection, Frame, PinholeCamera
+from embodied_mem.messages.statements import OPERATION_KINDS, Audit, Operation, OperationKind
 
 __all__ = [
+    "FLOOR_BLOCKED",
+    "FLOOR_FREE",
+    "FLOOR_UNKNOWN",
+    "OPERATION_KINDS",
     "Answer",
     "AnswerStatus",
+    "Area",
+    "Associated",
+    "Audit",
     "Change",
     "ChangeKind",
     "Detection",
+    "Distanced",
+    "Dwell",
     "Entity",
     "EntityId",
     "Event",
+    "Explanation",
     "Fact",
+    "FloorMap",
     "Frame",
+    "Glimpse",
+    "Happening",
     "Interval",
     "Location",
     "MapChange",
+    "Meeting",
     "ObjectMention",
     "ObserveReport",
     "ObservedInstance",
+    "Operation",
+    "OperationKind",
     "Percept",
     "PinholeCamera",
     "Placement",
     "Query",
     "QuestionKind",
     "Region",
+    "Relation",
+    "RelationKind",
+    "Room",
+    "Route",
     "Stay",
+    "Trajectory",
+    "Visit",
     "WorldDelta",
 ]

@@ -4,6 +4,7 @@
 from there: it needs apsw, and the core does not).
 """
 
+from embodied_mem.store.journal import Journal
 from embodied_mem.store.protocol import Repository, Sighting, SightingKind
 
-__all__ = ["Repository", "Sighting", "SightingKind"]
+__all__ = ["Journal", "Repository", "Sighting", "SightingKind"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from embodied_mem.messages import Change, EntityId, Event, Fact
+from embodied_mem.store.journal import Journal
 
 SightingKind = Literal["here", "gone", "away"]
 
@@ -36,6 +37,11 @@ class Repository(Protocol):
     Ids of facts and changes are given here and never reused. Nothing is updated in place but the end of what
     was known (`known_to_ns`). `None` for `known_at_ns` or `as_of_ns` asks for now.
     """
+
+    @property
+    def journal(self) -> Journal:
+        """The robots' way, entities of events, words to search, audited writes."""
+        ...
 
     def transaction(self) -> AbstractContextManager[None]:
         """All writes inside happen together or, when the block raises, not at all."""

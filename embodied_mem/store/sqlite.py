@@ -18,8 +18,8 @@ from embodied_mem.errors import DamagedStore, NewerSchema, StoreError, StoreInUs
 from embodied_mem.messages import Change, EntityId, Event, Fact
 from embodied_mem.store import rows
 from embodied_mem.store.protocol import Sighting, SightingKind
+from embodied_mem.store.sqlite_journal import SCHEMA_VERSION, SqliteJournal
 
-SCHEMA_VERSION = 1
 OLDEST_SQLITE = (3, 51, 3)
 """Earlier ones can corrupt a database when its WAL is reset."""
 
@@ -64,6 +64,7 @@ class SqliteRepository:
             self._db.close()
             self._release_lock()
             raise
+        self.journal = SqliteJournal(self._execute, self._insert)
 
     def _prepare(self) -> None:
         self._db.set_busy_timeout(2000)
@@ -71,7 +72,8 @@ class SqliteRepository:
         tables = [name for (name,) in self._db.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
         if not tables:
             with self.transaction():
-                self._db.execute(files("embodied_mem.store").joinpath("schema.sql").read_text())
+                for name in ("schema.sql", "schema_2.sql"):
+                    self._db.execute(_sql(name))
                 self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
             return
         found = (
@@ -86,6 +88,10 @@ class SqliteRepository:
                 f"{self.path} has schema {found}; this version reads up to {SCHEMA_VERSION}. "
                 "Upgrade with: pip install --upgrade embodied_mem"
             )
+        if int(found) < SCHEMA_VERSION:
+            with self.transaction():
+                self._db.execute(_sql("schema_2.sql"))
+                self._db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -224,10 +230,11 @@ class SqliteRepository:
             self._execute("DELETE FROM facts WHERE subject = ?1 OR object = ?1", (entity_id,))
             self._execute("DELETE FROM changes WHERE entity_id = ?", (entity_id,))
             self._execute("DELETE FROM sightings WHERE entity_id = ?", (entity_id,))
+            self.journal.forget(entity_id)
 
     def clear(self) -> None:
         with self.transaction():
-            for table in ("facts", "changes", "events", "sightings", "records"):
+            for table in ("facts", "changes", "events", "sightings", "records", *SqliteJournal.TABLES):
                 self._execute(f"DELETE FROM {table}", ())
 
     def backup_to(self, path: Path) -> None:
@@ -284,6 +291,10 @@ class SqliteRepository:
             f"UPDATE {table} SET known_to = ?, crc = ? WHERE {key} = ?",
             (known_to_ns, rows.checksum(tuple(columns[1:])), row_id),
         )
+
+
+def _sql(name: str) -> str:
+    return files("embodied_mem.store").joinpath(name).read_text()
 
 
 class _Where:

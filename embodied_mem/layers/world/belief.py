@@ -84,7 +84,7 @@ class Belief:
     def support_of(self, at: Fact) -> EntityId | None:
         """What the thing is on or in during the stay that `at` states."""
         for fact in self.facts(at.subject):
-            if fact.predicate in ("on", "in") and fact.valid_from_ns == at.valid_from_ns:
+            if fact.predicate in ("on", "in", "under") and fact.valid_from_ns == at.valid_from_ns:
                 return self.current_id(fact.object) if fact.object else None
         return None
 

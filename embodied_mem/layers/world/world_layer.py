@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from embodied_mem.errors import UnknownEntity, did_you_mean
 from embodied_mem.layers.world import deeds
+from embodied_mem.layers.world.journey import JourneyLog
 from embodied_mem.layers.world.late import LateTracker
 from embodied_mem.layers.world.questions import Questions
 from embodied_mem.layers.world.settings import WorldConfig
@@ -138,6 +139,7 @@ class WorldLayer:
                     f"no entity {entity_id!r} to forget.{did_you_mean(entity_id, known)} Ask find(...) for ids."
                 )
         self._change(lambda: self._state.forget(thing))
+        self._journey.forget(thing.entity_id)
 
     def reset(self) -> None:
         """Erase everything; ids start again."""
@@ -149,7 +151,9 @@ class WorldLayer:
         is_late = percept.frame.stamp_ns < self._state.clock_ns
         known_ns = self._state.learn(percept.frame.stamp_ns, percept.frame.known_ns)
         tracker = LateTracker if is_late else Tracker
-        return tracker(self._state, percept, known_ns).run()
+        delta = tracker(self._state, percept, known_ns).run()
+        self._journey.note(percept.frame, delta.seen, known_ns)
+        return delta
 
     def _change(self, action: Callable[[], R]) -> R:
         """Run a change as one transaction; when it fails, go back to what is on disk."""
@@ -164,3 +168,4 @@ class WorldLayer:
     def _load(self) -> None:
         self._state = WorldState(self._repository, self._config)
         self._questions = Questions(self._state)
+        self._journey = JourneyLog(self._repository, self._config)

@@ -1,0 +1,65 @@
+"""What somebody tells the memory, as explicit operations, and the record that is kept of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from embodied_mem.errors import InvalidMessage
+from embodied_mem.messages.knowledge import EntityId
+
+OperationKind = Literal["ADD", "UPDATE", "DELETE", "NOOP"]
+OPERATION_KINDS: tuple[OperationKind, ...] = ("ADD", "UPDATE", "DELETE", "NOOP")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One write by a person or a language model.
+
+    ADD states that `predicate` of `subject` is `value` (words) or `object` (an entity) from `valid_from_ns` on;
+    UPDATE ends what the writer's kind of statement said of it and states anew; DELETE ends it (nothing is erased);
+    NOOP changes nothing and is recorded all the same. `source` names the writer, `trust` in 0..1 how far it is
+    believed, `reason` why it wrote.
+    """
+
+    kind: OperationKind
+    source: str
+    subject: str = ""
+    predicate: str = ""
+    value: str | None = None
+    object: str | None = None
+    trust: float = 0.5
+    valid_from_ns: int | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in OPERATION_KINDS:
+            raise InvalidMessage(f"operation kind {self.kind!r}; it must be one of {list(OPERATION_KINDS)}.")
+        if not self.source.strip():
+            raise InvalidMessage(f"{self.kind} has no source; name who writes, such as 'planner' or 'anna'.")
+        if not 0.0 <= self.trust <= 1.0:
+            raise InvalidMessage(f"{self.kind} has trust {self.trust}; it must be in 0..1.")
+        if self.kind == "NOOP":
+            return
+        if not self.subject or not self.predicate:
+            raise InvalidMessage(
+                f"{self.kind} has subject {self.subject!r} and predicate {self.predicate!r}; name both, such as 'e17' "
+                "and 'owner'."
+            )
+        if self.kind != "DELETE" and (self.value is None) == (self.object is None):
+            raise InvalidMessage(
+                f"{self.kind} of {self.predicate!r} has value {self.value!r} and object {self.object!r}; give words as "
+                "value or an entity as object, one of them."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """An operation as it was carried out: when it became known, and the facts that it opened and closed."""
+
+    operation_id: int
+    operation: Operation
+    known_ns: int
+    subject: EntityId
+    opened: tuple[int, ...] = ()
+    closed: tuple[int, ...] = ()
