@@ -191,7 +191,15 @@ class MemoryServices:
         for frame in recording.frames(on_skip=lambda skipped: self._count_skip(result)):
             if goal.is_cancel_requested:
                 return
-            self._memory().observe(frame)
+            if self._node.worker.is_stopping:
+                raise EmbodiedMemError(
+                    f"the node was ended after {result.done} of {len(recording)} frames; replay the recording again."
+                )
+            try:
+                self._memory().observe(frame)
+            except EmbodiedMemError:
+                self._count_skip(result)
+                continue
             self._node.newest_frame_ns = max(self._node.newest_frame_ns, frame.stamp_ns)
             result.done += 1
             if time.monotonic() - told_s >= FEEDBACK_PERIOD_S:

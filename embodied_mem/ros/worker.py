@@ -52,6 +52,11 @@ class MemoryWorker:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called: a task that could take long should end then."""
+        return self._is_stopping
+
     def put_frame(self, task: Task) -> None:
         """Queue the work of one frame."""
         overtaken = None

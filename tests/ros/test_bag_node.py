@@ -1,7 +1,6 @@
 """A bag played to a memory node gives the memory that a direct replay of it gives."""
 
 import itertools
-import random
 import subprocess
 import sys
 
@@ -14,11 +13,6 @@ from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.testing import SyntheticRoom
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture(autouse=True)
-def _own_domain(monkeypatch):
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 101)))
 
 
 def played(bag, folder):

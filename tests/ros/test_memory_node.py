@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import random
 import signal
 import time
 
@@ -10,98 +9,12 @@ import numpy as np
 import pytest
 
 from embodied_mem.messages import Query
-from embodied_mem.testing import SyntheticRoom
+
+from .robot_bench import Bench
 
 pytestmark = pytest.mark.ros
 
 TRUTH_WORDS = ("truth", "simulator", "log")
-
-
-@pytest.fixture(autouse=True)
-def _own_domain(monkeypatch):
-    from embodied_mem.ros.transport import PROFILE_PATH, PROFILE_VARIABLE
-
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv(PROFILE_VARIABLE, str(PROFILE_PATH))
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(random.SystemRandom().randint(1, 101)))
-
-
-class Bench:
-    """A camera and a client; `node` is a memory node in this process, or None when it runs elsewhere."""
-
-    def __init__(self, parameters=None):
-        import rclpy
-        from rclpy.executors import SingleThreadedExecutor
-
-        from embodied_mem.ros.client import MemoryClient
-        from embodied_mem.ros.room_node import RgbdPublisher
-
-        self.context = rclpy.Context()
-        rclpy.init(context=self.context)
-        self.camera_node = rclpy.create_node("camera", context=self.context)
-        self.camera = RgbdPublisher(self.camera_node)
-        self.room = SyntheticRoom(0)
-        self.node = None
-        if parameters is not None:
-            from rclpy.parameter import Parameter
-
-            from embodied_mem.ros.memory_node import MemoryNode
-
-            given = {"input.use_segmentation": True, "input.reliability": "reliable", **parameters}
-            overrides = [Parameter(name, value=value) for name, value in given.items()]
-            self.node = MemoryNode(context=self.context, parameter_overrides=overrides)
-            self.node_executor = SingleThreadedExecutor(context=self.context)
-            self.node_executor.add_node(self.node)
-            self.node.trigger_configure()
-            self.node.trigger_activate()
-            import threading
-
-            self.thread = threading.Thread(target=self.node_executor.spin, daemon=True)
-            self.thread.start()
-        self.client = MemoryClient(rclpy.create_node("asker", context=self.context))
-        self.client.wait_until_ready()
-
-    def show(self, num_frames=12):
-        while not self.camera.has_listener():
-            time.sleep(0.02)
-        for frame in self.room.frames(num_frames):
-            self.camera.publish(frame)
-            last = frame
-        self.client.wait_until_done(last.stamp_ns)
-
-    def publish(self, message_type, topic, *messages):
-        publisher = self.camera_node.create_publisher(message_type, topic, 10)
-        while not publisher.get_subscription_count():
-            time.sleep(0.02)
-        for message in messages:
-            publisher.publish(message)
-        self.client.spin_for(0.3)
-
-    def where(self, what):
-        return self.client.recall(Query(kind="where", entity=what))
-
-    def close(self):
-        import rclpy
-
-        self.client.close()
-        if self.node is not None:
-            self.node_executor.shutdown(2.0)
-            self.thread.join(5.0)
-            self.node.close()
-        rclpy.try_shutdown(context=self.context)
-
-
-@pytest.fixture
-def bench():
-    made = []
-
-    def make(**parameters):
-        made.append(Bench(parameters))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def test_what_the_camera_saw_is_answered_over_the_service(bench):
