@@ -14,7 +14,7 @@ import numpy as np
 from embodied_mem.layers.world import timeline
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.thing import CONFIRMED_VIEWS, Thing
-from embodied_mem.messages import Change, EntityId, Fact, Placement
+from embodied_mem.messages import Change, EntityId, Fact, Placement, is_stated
 from embodied_mem.store import Repository
 
 
@@ -26,13 +26,22 @@ class Ledger:
         self._config = config
         self.facts_of: dict[EntityId, list[Fact]] = defaultdict(list)
         self.changes_of: dict[EntityId, list[tuple[int, Change]]] = defaultdict(list)
+        self._told: dict[
+            EntityId, tuple[object, ...]
+        ] = {}  # what each thing's facts and changes were made from
         for fact in repository.facts(any_time=True):
+            if is_stated(fact):
+                continue  # what somebody stated is no look's to rewrite
             self.facts_of[fact.subject].append(fact)
         for change_id, change in repository.changes():
             self.changes_of[change.entity_id].append((change_id, change))
 
     def publish(self, thing: Thing, known_ns: int) -> tuple[Change, ...]:
         """Bring facts and changes of `thing` up to date; returns the changes that are new."""
+        telling = _telling(thing)
+        if self._told.get(thing.entity_id) == telling:
+            return ()
+        self._told[thing.entity_id] = telling
         sojourns = thing.stays(self._config)
         self._publish_facts(thing.entity_id, self._wanted_facts(thing, sojourns, known_ns), known_ns)
         return self._publish_changes(thing, sojourns, known_ns)
@@ -43,11 +52,13 @@ class Ledger:
         for change_id, _ in self.changes_of.pop(entity_id, []):
             self._repository.end_change(change_id, known_ns)
         self.facts_of.pop(entity_id, None)
+        self._told.pop(entity_id, None)
 
     def forget(self, entity_id: EntityId) -> None:
         """Drop an entity that the repository forgets, and what names it."""
         self.facts_of.pop(entity_id, None)
         self.changes_of.pop(entity_id, None)
+        self._told.clear()
         for subject, facts in self.facts_of.items():
             self.facts_of[subject] = [fact for fact in facts if fact.object != entity_id]
 
@@ -141,6 +152,16 @@ class Ledger:
             if (a is None) != (b is None) or (a and b and _drift_m(a, b) >= 2 * self._config.refine_m):
                 return False
         return True
+
+
+def _telling(thing: Thing) -> tuple[object, ...]:
+    """All that facts and changes depend on: as long as it is equal, they are."""
+    runs = tuple((run.kind, run.place_index, run.from_ns, run.num_looks) for run in thing.runs)
+    return (
+        thing.label, thing.color, thing.status, thing.first_seen_ns, thing.arrived_after_ns,
+        thing.num_views >= CONFIRMED_VIEWS, runs, tuple(thing.places), tuple(thing.supports.items()),
+        tuple(thing.states),
+    )  # fmt: skip
 
 
 def _drift_m(a: Placement, b: Placement) -> float:
