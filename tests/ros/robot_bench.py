@@ -56,6 +56,12 @@ class Bench:
             publisher.publish(message)
         self.client.spin_for(0.3)
 
+    def wait_for(self, is_so, timeout_s=20.0):
+        end_s = time.monotonic() + timeout_s
+        while not is_so():
+            assert time.monotonic() < end_s, "what was waited for did not happen"
+            self.client.spin_for(0.05)
+
     def where(self, what):
         return self.client.recall(Query(kind="where", entity=what))
 
