@@ -15,9 +15,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from embodied_mem.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from embodied_mem.viz.report import Section
 
 PACKAGES = (
     "numpy", "mujoco", "gymnasium", "warp-lang", "torch", "scipy", "apsw", "opencv-python-headless", "hydra-core",
@@ -77,6 +80,13 @@ class BenchmarkResult:
     seeds: Sequence[int] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     """More keys for the JSON, such as the demo's table of questions."""
+    sections: Sequence[Section] = ()
+    """What the HTML page shows before the rows: pictures, tables, text."""
+
+    @property
+    def title(self) -> str:
+        """The page's heading."""
+        return f"embodied_mem: {self.name}"
 
     @property
     def misses(self) -> tuple[Row, ...]:

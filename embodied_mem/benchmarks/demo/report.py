@@ -10,11 +10,11 @@ from typing import Any
 from embodied_mem.benchmarks.demo.asking import GradedQuestion, demo_rows
 from embodied_mem.benchmarks.demo.asking import max_error_m as largest_error_m
 from embodied_mem.benchmarks.demo.outcome import Outcome
-from embodied_mem.benchmarks.page import picture, section, table, write_page
+from embodied_mem.benchmarks.page import write_page
 from embodied_mem.benchmarks.results import BenchmarkResult, write_json
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.viz.maps import top_down_map
-from embodied_mem.viz.report import png_bytes
+from embodied_mem.viz.report import Picture, Section, Table
 from embodied_mem.viz.views import overview
 
 FURNITURE_M = 0.6
@@ -45,18 +45,19 @@ def write_demo(outcome: Outcome, folder: Path, *, config: Mapping[str, Any], see
     rows = demo_rows(outcome.graded, outcome.wall_s, outcome.figures)
     questions = [one.as_json() for one in outcome.graded]
     result = BenchmarkResult(
-        name="demo", rows=rows, config=config, seeds=[seed], extra={"questions": questions}
-    )
+        name="demo", rows=rows, config=config, seeds=[seed], extra={"questions": questions},
+        sections=_sections(outcome),
+    )  # fmt: skip
     return DemoReport(
         graded=outcome.graded,
         result=result,
         seed=seed,
         json_path=write_json(result, folder / "result.json"),
-        html_path=write_page(result, folder / "report.html", _sections(outcome)),
+        html_path=write_page(result, folder / "report.html"),
     )
 
 
-def _sections(outcome: Outcome) -> list[str]:
+def _sections(outcome: Outcome) -> list[Section]:
     # From the saved memory, as anybody could draw it afterwards.
     with RobotMemory.open(outcome.memory_path) as memory:
         changes = memory.changes().value or ()
@@ -69,21 +70,23 @@ def _sections(outcome: Outcome) -> list[str]:
              f"{change.after_ns / 1e9:.1f} to {change.before_ns / 1e9:.1f}")
             for change in changes
         ]  # fmt: skip
-    columns = ("question", "answer", "truth", "error (m)", "ms", "")
     asked = [
-        (one.question.text, one.verdict.said, one.verdict.truth,
-         "" if one.verdict.error_m is None else one.verdict.error_m, one.took_ms, one.verdict.is_right)
+        (one.question.text, one.verdict.said, one.verdict.truth, one.verdict.error_m, one.took_ms,
+         one.verdict.is_right)
         for one in outcome.graded
     ]  # fmt: skip
     return [
-        section("Questions and answers", table(columns, asked)),
-        section(
-            "The home, as remembered",
-            picture(png_bytes(plan), "The map from above, things, the robot's path, and what moved or went.")
-            + picture(png_bytes(view), "The map's Gaussians, ceilings left out."),
+        Table(
+            title="Questions and answers", rows=asked,
+            columns=("question", "answer", "truth", "error (m)", "ms", "right"),
         ),
-        section("What changed", table(("kind", "thing", "from", "to", "between (s)"), moves)),
-    ]
+        Picture(
+            title="The home, as remembered", image=plan,
+            caption="The map from above, things, the robot's path, and what moved or went.",
+        ),
+        Picture(title="", image=view, caption="The map's Gaussians, ceilings left out."),
+        Table(title="What changed", columns=("kind", "thing", "from", "to", "between (s)"), rows=moves),
+    ]  # fmt: skip
 
 
 def _place(placement: Any) -> str:
