@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from embodied_mem.benchmarks.demo.grading import Position, TrueChange, TrueStay
+from embodied_mem.benchmarks.demo.grading import TrueChange, TrueStay
 from embodied_mem.benchmarks.demo.scene import Scene, SceneObject
+from embodied_mem.envs.mujoco.truth import HouseholdTruth, TrueDeed
 from embodied_mem.errors import DamagedStore
 from embodied_mem.geometry import Box
 
 CEILING_M = 2.5
 WALL_HALF_M = 0.06
 """Rooms reach to the middle of their walls, so that what stands against one counts as inside."""
-
-Record = dict[str, Any]
 
 
 def scene_from_log(path: Path) -> Scene:
@@ -28,79 +25,66 @@ def scene_from_log(path: Path) -> Scene:
         DamagedStore: it is not a whole simulator log.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        records = [json.loads(line) for line in lines]
-        start = max(index for index, record in enumerate(records) if record["type"] == "start")
-        return _scene(records[start], records[start + 1 :])
+        return _scene(HouseholdTruth.from_log(path))
     except (OSError, ValueError, LookupError) as error:
         raise DamagedStore(
             f"the simulator's log {path} cannot be read ({error}); run the episode again with this log_path."
         ) from error
 
 
-def _scene(start: Record, records: Sequence[Record]) -> Scene:
-    deeds = [one for one in records if one["type"] == "deed" and one["outcome"] == "success"]
-    frames = [one for one in records if one["type"] == "frame"]
-    by_person = [one for one in deeds if one["actor"] != "robot"]
-    end_ns = int(frames[-1]["stamp_ns"])
-    left_ns = min((int(one["start_ns"]) for one in by_person), default=end_ns + 1) - 1
-    returned_ns = max((int(one["end_ns"]) for one in by_person), default=end_ns)
-    before = _best_pixels([one for one in frames if one["stamp_ns"] <= left_ns])
-    after = _best_pixels([one for one in frames if one["stamp_ns"] > returned_ns])
+def _scene(truth: HouseholdTruth) -> Scene:
+    deeds = truth.changes()
+    by_person = [deed for deed in deeds if deed.actor != "robot"]
+    left_ns = min((deed.start_ns for deed in by_person), default=truth.end_ns + 1) - 1
+    returned_ns = max((deed.end_ns for deed in by_person), default=truth.end_ns)
     objects = tuple(
         SceneObject(
-            object_id=one["id"],
-            category=one["category"],
-            color=one["colour"],
-            stays=_stays(one, [deed for deed in deeds if deed["subject"] == one["id"]]),
-            best_pixels_before=before.get(one["id"], 0),
-            best_pixels_after=after.get(one["id"], 0),
+            object_id=name,
+            category=thing.category,
+            color=thing.colour,
+            stays=_stays(truth, name, [deed for deed in deeds if deed.subject == name]),
+            best_pixels_before=truth.best_pixels(name, until_ns=left_ns),
+            best_pixels_after=truth.best_pixels(name, since_ns=returned_ns + 1),
         )
-        for one in start["objects"]
+        for name, thing in truth.objects.items()
     )
-    rooms = {room["name"]: _box(room["bounds"]) for room in start["plan"]["rooms"]}
-    opened = tuple(
-        TrueChange(
-            kind=one["kind"], label=one["category"], before_world_m=None, after_world_m=None,
-            start_ns=int(one["start_ns"]), end_ns=int(one["end_ns"]),
+    opened = tuple(_opening(deed) for deed in by_person if deed.kind in ("open", "close"))
+    rooms = {
+        name: Box(
+            min_m=(room.x0 - WALL_HALF_M, room.y0 - WALL_HALF_M, -0.1),
+            max_m=(room.x1 + WALL_HALF_M, room.y1 + WALL_HALF_M, CEILING_M),
         )
-        for one in by_person
-        if one["kind"] in ("open", "close")
-    )  # fmt: skip
+        for name, room in truth.rooms.items()
+    }
     return Scene(
-        objects=objects, rooms=rooms, left_ns=left_ns, returned_ns=returned_ns, end_ns=end_ns, opened=opened
+        objects=objects,
+        rooms=rooms,
+        left_ns=left_ns,
+        returned_ns=returned_ns,
+        end_ns=truth.end_ns,
+        opened=opened,
     )
 
 
-def _stays(thing: Record, deeds: Sequence[Record]) -> tuple[TrueStay, ...]:
+def _opening(deed: TrueDeed) -> TrueChange:
+    return TrueChange(
+        kind="open" if deed.kind == "open" else "close", label=deed.category or "", before_world_m=None,
+        after_world_m=None, start_ns=deed.start_ns, end_ns=deed.end_ns,
+    )  # fmt: skip
+
+
+def _stays(truth: HouseholdTruth, name: str, deeds: Sequence[TrueDeed]) -> tuple[TrueStay, ...]:
     """From one place to the next: a pick ends a stay, a place begins one."""
-    stays = [TrueStay(position_world_m=_position(thing["where"]), from_ns=0, to_ns=None)]
+    first = truth.where(name, truth.start_ns).centre_world
+    if first is None:
+        raise ValueError(f"{name} begins out of the home")
+    stays = [TrueStay(position_world_m=first, from_ns=0, to_ns=None)]
     for deed in deeds:
-        if deed["kind"] == "pick":
+        if deed.kind == "pick":
             last = stays[-1]
             stays[-1] = TrueStay(
-                position_world_m=last.position_world_m, from_ns=last.from_ns, to_ns=int(deed["start_ns"])
+                position_world_m=last.position_world_m, from_ns=last.from_ns, to_ns=deed.start_ns
             )
-        elif deed["kind"] == "place":
-            position = _position(deed["after"])
-            stays.append(TrueStay(position_world_m=position, from_ns=int(deed["start_ns"]), to_ns=None))
+        elif deed.kind == "place" and deed.after is not None:
+            stays.append(TrueStay(position_world_m=deed.after, from_ns=deed.start_ns, to_ns=None))
     return tuple(stays)
-
-
-def _position(where: Record) -> Position:
-    x, y, z = where["centre_world"]
-    return (float(x), float(y), float(z))
-
-
-def _best_pixels(frames: Sequence[Record]) -> dict[str, int]:
-    best: dict[str, int] = {}
-    for frame in frames:
-        for thing, pixels in frame["pixels"].items():
-            best[thing] = max(best.get(thing, 0), int(pixels))
-    return best
-
-
-def _box(bounds: Sequence[float]) -> Box:
-    x0, y0, x1, y1 = bounds
-    low = (x0 - WALL_HALF_M, y0 - WALL_HALF_M, -0.1)
-    return Box(min_m=low, max_m=(x1 + WALL_HALF_M, y1 + WALL_HALF_M, CEILING_M))

@@ -27,7 +27,14 @@ def deed(kind, subject, start_ns, end_ns, after, outcome="success"):
 
 
 def frame(stamp_ns, **pixels):
-    return {"type": "frame", "stamp_ns": stamp_ns, "robot": [0, 0, 0], "pixels": pixels, "moved": {}}
+    return {
+        "type": "frame",
+        "stamp_ns": stamp_ns,
+        "robot": [0, 0, 0],
+        "room": "kitchen",
+        "pixels": pixels,
+        "moved": {},
+    }
 
 
 def write(path, *records):
@@ -37,9 +44,21 @@ def write(path, *records):
 
 START = {
     "type": "start",
-    "plan": {"rooms": [{"name": "kitchen", "kind": "kitchen", "bounds": [0.0, 0.0, 4.0, 3.0]}]},
+    "seed": 3,
+    "plan": {
+        "rooms": [{"name": "kitchen", "kind": "kitchen", "bounds": [0.0, 0.0, 4.0, 3.0]}],
+        "receptacles": [],
+        "furniture": [],
+    },
     "objects": [
-        {"id": name, "category": category, "colour": "red", "where": where(x)}
+        {
+            "id": name,
+            "category": category,
+            "colour": "red",
+            "size_m": [0.1] * 3,
+            "twin": None,
+            "where": where(x),
+        }
         for name, category, x in (("mug_1", "mug", 1.0), ("book_1", "book", 2.0), ("can_1", "can", 3.0))
     ],
 }
