@@ -37,7 +37,9 @@ class DropLog:
             self._warned_s[cause] = now_s
             num_silent = self._silent.pop(cause, 0)
         again = f" ({num_silent} more like it since the last warning)" if num_silent else ""
-        self._warn(f"{'frame' if is_frame else 'message'} dropped, {stage}: {error}{again}")
+        self._warn(
+            f"{'frame' if is_frame else 'message'} dropped, {stage}: {' '.join(str(error).split())}{again}"
+        )
 
     def counts(self) -> Mapping[str, int]:
         """How often each cause occurred."""

@@ -82,6 +82,7 @@ class FrameIntake:
         self.is_active = False
         self.num_depth_images = 0
         self.newest_ns = 0
+        self._newest_used_ns = -1
         self._subscriptions = self._subscribe(streams)
         # A steady clock: with use_sim_time the node's own clock stands still when the simulator does.
         self._timer = node.create_timer(
@@ -101,6 +102,7 @@ class FrameIntake:
         """Forget images that wait, and accept stamps from anywhere again."""
         self._sync.clear()
         self._waiting.clear()
+        self._newest_used_ns = -1
 
     def destroy(self) -> None:
         """End the subscriptions."""
@@ -256,10 +258,13 @@ class FrameIntake:
                 self._give_up(error)
             else:
                 self._waiting.popleft()
+                self._newest_used_ns = rgbd.stamp_ns
                 self._on_set(rgbd)
 
     def _give_up(self, error: EmbodiedMemError) -> None:
         self._waiting.popleft()
+        if not self._waiting:  # a wrong stamp in the future must not shut out the images that follow
+            self._sync.go_back_to(self._newest_used_ns)
         self._drops.drop("camera info" if isinstance(error, NoCameraInfo) else "pose", error)
 
     def _with_pose(self, waiting: _Waiting) -> RgbdSet:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied_mem.errors import StampRunsBackwards
-from embodied_mem.sensing.sync import ImageSynchronizer, NoPartner
+from embodied_mem.sensing.sync import ImageSynchronizer, NoPartner, StampFarAhead
 
 MS = 1_000_000
 
@@ -68,3 +68,36 @@ def test_sets_come_out_in_order_and_none_is_lost(delays):
         out += sync.add(stream, stamp, (stream, stamp)).sets
     assert [one.stamp_ns for one in out] == list(range(len(delays)))
     assert all(one.images["rgb"][1] == one.stamp_ns for one in out)
+
+
+def test_one_stamp_far_in_the_future_does_not_shut_out_what_follows():
+    sync = ImageSynchronizer(["depth", "rgb"], slop_ns=MS)
+    sync.add("depth", 100 * MS, "d")
+    assert stamps(sync.add("rgb", 100 * MS, "c")) == [100 * MS]
+    assert not sync.add("depth", 10**15, "wrong").sets
+    found = sync.add("depth", 200 * MS, "d")
+    (refusal,) = found.refused
+    assert isinstance(refusal, StampFarAhead)
+    assert "in the future" in str(refusal)
+    sync.add("rgb", 10**15, "wrong too")
+    sync.add("rgb", 300 * MS, "c")
+    assert stamps(sync.add("depth", 300 * MS, "d")) == [300 * MS]
+
+
+def test_one_stamp_from_the_past_costs_no_image_that_waits():
+    sync = ImageSynchronizer(["depth", "rgb"], slop_ns=MS)
+    sync.add("depth", 5000 * MS, "d")
+    sync.add("rgb", 5000 * MS, "c")
+    sync.add("depth", 8000 * MS, "d")
+    for stream in ("depth", "rgb"):
+        assert not sync.add(stream, 1, "wrong").sets
+    assert stamps(sync.add("rgb", 8000 * MS, "c")) == [8000 * MS]
+
+
+def test_a_set_that_was_of_no_use_does_not_shut_out_older_images():
+    sync = ImageSynchronizer(["depth"], slop_ns=MS)
+    assert stamps(sync.add("depth", 100, "d")) == [100]
+    assert stamps(sync.add("depth", 10**15, "wrong")) == [10**15]
+    assert isinstance(sync.add("depth", 200, "d").refused[0], StampRunsBackwards)
+    sync.go_back_to(100)
+    assert stamps(sync.add("depth", 300, "d")) == [300]
