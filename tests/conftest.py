@@ -41,8 +41,6 @@ def _missing(marker: str) -> str | None:
     return None
 
 
-MAY_SKIP = pytest.StashKey[bool]()
-"""Set on tests that another marker, which is not required, lets skip."""
 MARKERS = ("ros", "mujoco", "data", "gpu", "slow")
 IS_EXCUSED = pytest.StashKey[bool]()
 """Set for tests that lack something which nobody required."""
@@ -64,7 +62,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for item in marked:
                 item.stash[IS_EXCUSED] = True
                 item.add_marker(pytest.mark.skip(reason=reason))
-                item.stash[MAY_SKIP] = True
         elif reason:
             raise pytest.UsageError(f"{marker} tests are required (EMBODIED_MEM_REQUIRE), but {reason}")
 
