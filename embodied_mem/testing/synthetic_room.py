@@ -35,7 +35,7 @@ OBJECTS = {
     "book": ("book", "purple", (0.2, 0.15, 0.05), "shelf"),
 }
 STRUCTURE = ("floor", "wall", "ceiling")
-CATEGORIES = ("void", *STRUCTURE, *FURNITURE, *sorted({label for label, *_ in OBJECTS.values()}))
+CATEGORIES = ("void", *STRUCTURE, *FURNITURE, *sorted({label for label, *_ in OBJECTS.values()}), "drawer")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -197,11 +197,14 @@ def is_half_open(
     thing: Thing, instance: ObservedInstance, looks: PointLooks | None, config: WorldConfig
 ) -> bool:
     """Whether a hinged thing may stand otherwise than it did, without this view showing how: it then tells nothing."""
-    if thing.label not in config.hinged_labels or thing.num_views <= OFTEN_SEEN or looks is None:
+    if thing.label not in config.hinged_labels or thing.num_views <= OFTEN_SEEN:
+        return False
+    if _outgrows_m(thing.box, instance.box) > OUTGROWN_M:
+        return True
+    if looks is None:
         return False
     num_open = int((looks.is_surface | looks.is_through).sum())
-    is_seen_through = num_open >= 10 and int(looks.is_through.sum()) > 0.1 * num_open
-    return is_seen_through or _outgrows_m(thing.box, instance.box) > OUTGROWN_M
+    return num_open >= 10 and int(looks.is_through.sum()) > 0.1 * num_open
 
 
 def _outgrows_m(known: Box, seen: Box) -> float:
