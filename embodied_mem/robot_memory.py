@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,19 +18,24 @@ from typing import Any
 
 import numpy as np
 
+from embodied_mem.context import Recall
+from embodied_mem.context.floor import floor_map
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
 from embodied_mem.layers.occupancy import MapSnapshot, OccupancyConfig, OccupancyLayer
 from embodied_mem.layers.world import WorldConfig, WorldLayer
 from embodied_mem.messages import (
     Answer,
+    Audit,
     Change,
     Entity,
     Event,
+    FloorMap,
     Frame,
     Interval,
     Location,
     MapChange,
     ObserveReport,
+    Operation,
     Percept,
     Query,
     Region,
@@ -65,7 +71,11 @@ class RobotMemory:
         self._occupancy = OccupancyLayer(config.occupancy)
         self._repository = SqliteRepository(folder.live_database if folder else ":memory:")
         self._world = WorldLayer(self._repository, config.world)
-        self._map_lock, self._world_lock = threading.RLock(), threading.RLock()
+        # Taken in this order. Questions take the last alone: they do not wait for perception, the map or a save.
+        self._write_lock, self._map_lock = threading.RLock(), threading.RLock()
+        self._world_lock = threading.RLock()
+        self.questions = Recall(self._world, self._floor, guard=self._reading)
+        """Every further question: events, visits, rooms, relations, ways, explanations."""
         self._last_save_ns: int | None = None
         self.num_frames = 0
 
@@ -126,17 +136,27 @@ class RobotMemory:
             InvalidMessage: perception cannot use it (a distorted camera, say); nothing was changed.
         """
         percept = self._perception.perceive(frame)
-        map_change, map_refusal = self._update_map(percept)
-        with self._world_lock:
-            world_delta = self._world.update(percept)
+        with self._write_lock:
+            map_change, map_refusal = self._update_map(percept)
+            with self._world_lock:
+                world_delta = self._world.update(percept)
             self.num_frames += 1
-        self._autosave(frame.stamp_ns)
+            self._autosave(frame.stamp_ns)
         return ObserveReport(map_change=map_change, map_refusal=map_refusal, world_delta=world_delta)
 
     def record(self, event: Event, *, known_ns: int | None = None) -> WorldDelta:
         """Remember something that the robot did or saw happen, known since `known_ns` (default: its end)."""
-        with self._world_lock:
+        with self._write_lock, self._world_lock:
             return self._world.record(event, event.end_ns if known_ns is None else known_ns)
+
+    def write(self, operation: Operation, *, known_ns: int | None = None) -> Audit:
+        """Carry out what a person or a language model states: ADD, UPDATE, DELETE (ends, never erases) or NOOP.
+
+        Raises:
+            InvalidQuery: the entity, the predicate or what is to be ended does not exist.
+        """
+        with self._write_lock, self._world_lock:
+            return self._world.write(operation, known_ns)
 
     # -- out --------------------------------------------------------------------------------------------------
 
@@ -187,12 +207,23 @@ class RobotMemory:
         known_at_ns: int | None = None,
         k: int = 10,
     ) -> Answer[tuple[Location, ...]]:
-        """Up to `k` entities that fit words, label, attributes (`{"color": "red"}`), region, interval; best first."""
+        """Up to `k` entities that fit words, label, attributes (`{"color": "red"}`), region, interval; best first.
+
+        Words that are no label are looked for in synonyms and in what was stated. `questions.find` takes an
+        appearance vector and an order, too.
+        """
+        region = self._resolved(region)
         with self._world_lock:
-            return self._world.find(
+            answer = self._world.find(
                 text, label=label, attributes=attributes or {}, region=region, interval=interval,
                 as_of_ns=as_of_ns, known_at_ns=known_at_ns, k=k,
             )  # fmt: skip
+        if answer.status == "known" or text is None:
+            return answer
+        return self.questions.find(
+            text, label=label, attributes=attributes, region=region, interval=interval, order="score",
+            as_of_ns=as_of_ns, known_at_ns=known_at_ns, k=k,
+        )  # fmt: skip
 
     def history(self, entity: str, *, known_at_ns: int | None = None) -> Answer[tuple[Stay, ...]]:
         """Where an entity has been, in order of time."""
@@ -203,6 +234,7 @@ class RobotMemory:
         self, *, region: Region | None = None, since_ns: int | None = None, known_at_ns: int | None = None
     ) -> Answer[tuple[Change, ...]]:
         """What appeared, vanished or moved in a region since a stamp, with time bounds, in order of time."""
+        region = self._resolved(region)
         with self._world_lock:
             return self._world.changes(region=region, since_ns=since_ns, known_at_ns=known_at_ns)
 
@@ -216,10 +248,16 @@ class RobotMemory:
         known_at_ns: int | None = None,
     ) -> Answer[int]:
         """How many things of a label there are in a region."""
+        region = self._resolved(region)
         with self._world_lock:
             return self._world.count(
                 label, region=region, attributes=attributes or {}, as_of_ns=as_of_ns, known_at_ns=known_at_ns
             )
+
+    @property
+    def num_entities(self) -> int:
+        """How many `entities()` there are; never waits for a frame that is being written."""
+        return self._world.num_entities
 
     def entities(self) -> tuple[Entity, ...]:
         """Everything the memory knows of, as believed now, present or not."""
@@ -255,12 +293,12 @@ class RobotMemory:
 
     def forget(self, entity_id: str) -> None:
         """Erase an entity with all its facts, changes and features (not undoable; earlier saves still have it)."""
-        with self._world_lock:
+        with self._write_lock, self._world_lock:
             self._world.forget(entity_id)
 
     def reset(self) -> None:
         """Empty the map and the world model; earlier saves are kept."""
-        with self._map_lock, self._world_lock:
+        with self._write_lock, self._map_lock, self._world_lock:
             self._occupancy.reset()
             self._world.reset()
             self._last_save_ns, self.num_frames = None, 0
@@ -280,6 +318,21 @@ class RobotMemory:
     ) -> None:
         self.close()
 
+    def _resolved(self, region: Region | None) -> Region | None:
+        """`region` with the area of the room that it names."""
+        return region if region is None or region.room is None else self.questions.region(region)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._map_lock, self._world_lock:
+            yield
+
+    def _floor(self) -> FloorMap | None:
+        """The map as a floor plan."""
+        with self._map_lock:
+            occupied = self._occupancy.snapshot().occupied()
+            return floor_map(self._occupancy.free_cells(), occupied.means_world, occupied.cell_m)
+
     def _update_map(self, percept: Percept) -> tuple[MapChange | None, str]:
         with self._map_lock:
             try:
@@ -297,8 +350,9 @@ class RobotMemory:
             self._last_save_ns = stamp_ns
 
     def _write_generation(self, folder: Path) -> None:
-        with self._map_lock, self._world_lock:
-            state = self._occupancy.state()
+        with self._write_lock:  # nothing is written between map and database, while questions go on
+            with self._map_lock:
+                state = self._occupancy.state()
             self._repository.backup_to(folder / "world.sqlite")
         np.savez(folder / "occupancy.npz", **state)  # type: ignore[arg-type]
 

@@ -7,6 +7,7 @@ Answer and the question types), `journey`, `places` and `findings` (values of fu
 somebody tells the memory), `deltas` (what layers tell each other).
 """
 
+from embodied_mem.messages.areas import Area
 from embodied_mem.messages.deltas import MapChange, ObserveReport, WorldDelta
 from embodied_mem.messages.events import Event, ObjectMention
 from embodied_mem.messages.findings import Associated, Distanced, Explanation, Relation, RelationKind
@@ -32,19 +33,26 @@ from embodied_mem.messages.places import (
     FLOOR_BLOCKED,
     FLOOR_FREE,
     FLOOR_UNKNOWN,
-    Area,
     FloorMap,
     Room,
     Route,
 )
 from embodied_mem.messages.sensing import Detection, Frame, PinholeCamera
-from embodied_mem.messages.statements import OPERATION_KINDS, Audit, Operation, OperationKind
+from embodied_mem.messages.statements import (
+    OPERATION_KINDS,
+    STATED,
+    Audit,
+    Operation,
+    OperationKind,
+    is_stated,
+)
 
 __all__ = [
     "FLOOR_BLOCKED",
     "FLOOR_FREE",
     "FLOOR_UNKNOWN",
     "OPERATION_KINDS",
+    "STATED",
     "Answer",
     "AnswerStatus",
     "Area",
@@ -87,4 +95,5 @@ __all__ = [
     "Trajectory",
     "Visit",
     "WorldDelta",
+    "is_stated",
 ]

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from embodied_mem.errors import ImpossibleInterval, InvalidQuery
 from embodied_mem.geometry import Box
+from embodied_mem.messages.areas import Area
 
 SCHEMA_VERSION = 1
 """Version of the records below as they lie on disk."""
@@ -136,22 +137,37 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Region:
-    """A part of space: a box, or everything within `radius_m` of a point, in world."""
+    """A part of space in world: a box, everything within `radius_m` of a point, an area of the floor, or a room by
+    its name ("kitchen") or id ("room/2"), which the memory resolves to its area.
+    """
 
     box: Box | None = None
     center_world_m: tuple[float, float, float] | None = None
     radius_m: float | None = None
+    area: Area | None = None
+    room: str | None = None
 
     def __post_init__(self) -> None:
         is_sphere = self.center_world_m is not None and self.radius_m is not None and self.radius_m > 0
-        if (self.box is not None) == is_sphere or (self.center_world_m is None) != (self.radius_m is None):
+        given = [self.box is not None, is_sphere, self.area is not None, bool(self.room)]
+        if sum(given) != 1 or (self.center_world_m is None) != (self.radius_m is None):
             raise InvalidQuery(
-                f"Region(box={self.box}, center_world_m={self.center_world_m}, radius_m={self.radius_m}): give either "
-                "a box, or a centre with a radius above 0."
+                f"Region(box={self.box}, center_world_m={self.center_world_m}, radius_m={self.radius_m}, "
+                f"room={self.room!r}): give either a box, or a centre with a radius above 0, or an area, or a room."
             )
 
     def contains(self, points_world: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
-        """Which points lie in the region."""
+        """Which points lie in the region.
+
+        Raises:
+            InvalidQuery: it names a room that nobody has resolved.
+        """
+        if self.room is not None:
+            raise InvalidQuery(
+                f"Region(room={self.room!r}) names a room without its area; ask through RobotMemory, which knows rooms."
+            )
+        if self.area is not None:
+            return self.area.contains(points_world)
         if self.box is not None:
             return self.box.contains(points_world)
         offsets = points_world - np.array(self.center_world_m)

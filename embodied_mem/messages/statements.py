@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embodied_mem.errors import InvalidMessage
-from embodied_mem.messages.knowledge import EntityId
+from embodied_mem.messages.knowledge import EntityId, Fact
 
 OperationKind = Literal["ADD", "UPDATE", "DELETE", "NOOP"]
 OPERATION_KINDS: tuple[OperationKind, ...] = ("ADD", "UPDATE", "DELETE", "NOOP")
@@ -63,3 +63,12 @@ class Audit:
     subject: EntityId
     opened: tuple[int, ...] = ()
     closed: tuple[int, ...] = ()
+
+
+STATED = "statement/"
+"""How the source of a fact begins that somebody stated; the writer's name follows."""
+
+
+def is_stated(fact: Fact) -> bool:
+    """Whether somebody stated the fact; all others come from perception and events."""
+    return fact.source.startswith(STATED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from embodied_mem.messages import Audit, EntityId, Event, Glimpse, Operation
+from embodied_mem.messages import Audit, EntityId, Event, Fact, Glimpse, Operation
 
 
 class Journal(Protocol):
@@ -40,6 +40,10 @@ class Journal(Protocol):
         """Make an entity findable by words, instead of those it had; '' takes it out."""
         ...
 
+    def words(self) -> dict[EntityId, str]:
+        """The text of every entity that has one."""
+        ...
+
     def search_words(self, words: Sequence[str], limit: int) -> tuple[tuple[EntityId, float], ...]:
         """Entities whose text has some of the words, with BM25 scores (higher is better), best first."""
         ...
@@ -58,6 +62,10 @@ class Journal(Protocol):
 
     def audits(self) -> tuple[Audit, ...]:
         """Every operation, oldest first."""
+        ...
+
+    def fact(self, fact_id: int) -> Fact | None:
+        """One fact, believed now or once; None when there is none or it was forgotten."""
         ...
 
     def close_fact(self, fact_id: int, valid_to_ns: int, known_ns: int) -> int:

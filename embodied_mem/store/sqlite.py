@@ -243,17 +243,19 @@ class SqliteRepository:
             raise StoreError(
                 f"{path} exists already; a backup never overwrites. Choose another name or delete it."
             )
-        with self._mutex:
-            target = apsw.Connection(str(path))
-            try:
-                with target.backup("main", self._db, "main") as backup:
-                    backup.step()
-                # A copy is one self-contained file: no WAL beside it until somebody opens it for writing.
-                target.execute("PRAGMA journal_mode=DELETE")
-            except apsw.Error as error:
-                raise _translated(error, path) from error
-            finally:
-                target.close()
+        if self.path == ":memory:":
+            with self._mutex:
+                _copy(self._db, path)
+            return
+        # A reader of its own sees what was committed last, and lets this connection go on meanwhile.
+        try:
+            reader = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READONLY)
+        except apsw.Error as error:
+            raise _translated(error, self.path) from error
+        try:
+            _copy(reader, path)
+        finally:
+            reader.close()
 
     def close(self) -> None:
         with self._mutex:
@@ -322,6 +324,20 @@ class _Where:
             self.add(f"{span}_to IS NULL")
         else:
             self.add(f"{span}_from <= ? AND ({span}_to IS NULL OR ? < {span}_to)", stamp_ns, stamp_ns)
+
+
+def _copy(source: apsw.Connection, path: Path) -> None:
+    """Everything that `source` sees, as a new database at `path`."""
+    target = apsw.Connection(str(path))
+    try:
+        with target.backup("main", source, "main") as backup:
+            backup.step()
+        # A copy is one self-contained file: no WAL beside it until somebody opens it for writing.
+        target.execute("PRAGMA journal_mode=DELETE")
+    except apsw.Error as error:
+        raise _translated(error, path) from error
+    finally:
+        target.close()
 
 
 def _take_lock(path: Path) -> int:

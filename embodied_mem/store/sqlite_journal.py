@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from embodied_mem.messages import Audit, EntityId, Event, Glimpse, Operation
+from embodied_mem.messages import Audit, EntityId, Event, Fact, Glimpse, Operation
 from embodied_mem.store import rows
 
 SCHEMA_VERSION = 2
@@ -58,9 +59,13 @@ class SqliteJournal:
         return tuple((row[0], rows.event_from(row), tuple(links.get(row[0], ()))) for row in found)
 
     def put_words(self, entity_id: EntityId, text: str) -> None:
-        self._execute("DELETE FROM words WHERE entity_id = ?", (entity_id,))
+        self._execute("DELETE FROM words WHERE rowid = ?", (_words_row(entity_id),))
         if text:
-            self._execute("INSERT INTO words VALUES (?, ?)", (entity_id, text))
+            row = (_words_row(entity_id), entity_id, text)
+            self._execute("INSERT INTO words (rowid, entity_id, text) VALUES (?, ?, ?)", row)
+
+    def words(self) -> dict[EntityId, str]:
+        return dict(self._execute("SELECT entity_id, text FROM words", ()))
 
     def search_words(self, words: Sequence[str], limit: int) -> tuple[tuple[EntityId, float], ...]:
         # Quoted, a word is text and never part of FTS5's query language.
@@ -91,9 +96,13 @@ class SqliteJournal:
         found = self._execute("SELECT * FROM audits ORDER BY operation_id", ())
         return tuple(_audit_from(row) for row in found)
 
+    def fact(self, fact_id: int) -> Fact | None:
+        row = next(iter(self._execute("SELECT * FROM facts WHERE fact_id = ?", (fact_id,))), None)
+        return None if row is None else rows.fact_from(row)
+
     def close_fact(self, fact_id: int, valid_to_ns: int, known_ns: int) -> int:
-        row = next(iter(self._execute("SELECT * FROM facts WHERE fact_id = ?", (fact_id,))))
-        fact = rows.fact_from(row)
+        fact = self.fact(fact_id)
+        assert fact is not None
         columns = rows.fact_columns(
             dataclasses.replace(fact, valid_to_ns=valid_to_ns, known_from_ns=known_ns, known_to_ns=None)
         )
@@ -106,7 +115,7 @@ class SqliteJournal:
 
     def forget(self, entity_id: EntityId) -> None:
         self._execute("DELETE FROM event_links WHERE entity_id = ?", (entity_id,))
-        self._execute("DELETE FROM words WHERE entity_id = ?", (entity_id,))
+        self.put_words(entity_id, "")
         self._execute("DELETE FROM audits WHERE subject = ?", (entity_id,))
         like = f'%"{entity_id}"%'
         for row in list(self._execute("SELECT * FROM glimpses WHERE seen LIKE ?", (like,))):
@@ -119,8 +128,14 @@ class SqliteJournal:
             )
 
 
+def _words_row(entity_id: EntityId) -> int:
+    """The row of an entity's text: FTS5 finds rows by number only, and ids are 'e' and a number."""
+    digits = entity_id[1:]
+    return int(digits) if digits.isdecimal() else (1 << 40) + zlib.crc32(entity_id.encode())
+
+
 def _glimpse_columns(glimpse: Glimpse) -> rows.Row:
-    pose = [round(float(c), 6) for c in (*glimpse.position_world_m, *glimpse.quaternion_xyzw)]
+    pose = [float(c) for c in (*glimpse.position_world_m, *glimpse.quaternion_xyzw)]
     seen = json.dumps(list(glimpse.seen))
     return glimpse.robot, glimpse.sensor, glimpse.stamp_ns, glimpse.known_ns, json.dumps(pose), seen
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from embodied_mem.layers.world.thing import Thing
 from embodied_mem.layers.world.world_state import WorldState
-from embodied_mem.messages import EntityId, Fact, Location, Placement, Stay
+from embodied_mem.messages import EntityId, Fact, Location, Placement, Stay, is_stated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Belief:
             facts = self._state.repository.facts(
                 predicate=predicate, known_at_ns=self.known_at_ns, any_time=predicate != "state"
             )
-            for fact in facts:
+            for fact in (fact for fact in facts if not is_stated(fact)):
                 words[fact.subject][predicate] = str(fact.value)
         return [
             Named(
@@ -71,9 +71,8 @@ class Belief:
         """All facts about an entity, over all times."""
         if self.known_at_ns is None:
             return self._state.ledger.facts_of.get(entity_id, [])
-        return list(
-            self._state.repository.facts(subject=entity_id, known_at_ns=self.known_at_ns, any_time=True)
-        )
+        facts = self._state.repository.facts(subject=entity_id, known_at_ns=self.known_at_ns, any_time=True)
+        return [fact for fact in facts if not is_stated(fact)]
 
     def at_fact(self, entity_id: EntityId, as_of_ns: int | None) -> Fact | None:
         """Where it was at `as_of_ns` (None: is), as a fact; None when at no known place."""

@@ -49,8 +49,8 @@ class JourneyLog:
 
     def note(self, frame: Frame, seen: Iterable[EntityId], known_ns: int) -> None:
         """Keep a note of a frame, unless it tells nothing new; part of the caller's transaction."""
-        x, y, z = (float(c) for c in frame.T_world_camera[:3, 3])
-        qx, qy, qz, qw = (float(c) for c in quaternion_from_pose(frame.T_world_camera))
+        x, y, z = (round(float(c), 6) for c in frame.T_world_camera[:3, 3])
+        qx, qy, qz, qw = (round(float(c), 6) for c in quaternion_from_pose(frame.T_world_camera))
         glimpse = Glimpse(
             robot=frame.robot, sensor=frame.sensor, stamp_ns=frame.stamp_ns, known_ns=known_ns,
             position_world_m=(x, y, z), quaternion_xyzw=(qx, qy, qz, qw), seen=tuple(sorted(seen)),

@@ -132,6 +132,24 @@ class Questions:
         confidence = _least(self._confidence(at, belief, as_of_ns) for at in found)
         return Answer(status="known", value=len(found), confidence=confidence, evidence=_evidence(found))
 
+    def which(
+        self, entity: str, *, as_of_ns: int | None, known_at_ns: int | None
+    ) -> tuple[EntityId | None, Answer[Any] | None]:
+        """The id of the one thing that an id or words mean; or the answer that says why there is no such one."""
+        _check_stamps(as_of_ns=as_of_ns, known_at_ns=known_at_ns)
+        named = self._single(Belief(self._state, known_at_ns), entity, as_of_ns)
+        return (None, named) if isinstance(named, Answer) else (named.entity_id, None)
+
+    def all_called(
+        self, words: str, attributes: Mapping[str, str], *, known_at_ns: int | None
+    ) -> list[EntityId]:
+        """Ids of everything that words name, present or not; an id names itself."""
+        belief = Belief(self._state, known_at_ns)
+        if ID.fullmatch(words):
+            self._check_id(belief, words)
+            return [belief.current_id(words)]
+        return [named.entity_id for named in self._fitting(belief, (words,), attributes)]
+
     # -- which thing is meant ---------------------------------------------------------------------------------
 
     def _single(self, belief: Belief, entity: str, as_of_ns: int | None) -> Named | Answer[Any]:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 from embodied_mem.errors import UnknownEntity, did_you_mean
 from embodied_mem.layers.world import deeds
-from embodied_mem.layers.world.journey import JourneyLog
 from embodied_mem.layers.world.late import LateTracker
 from embodied_mem.layers.world.questions import Questions
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.tracker import Tracker
 from embodied_mem.layers.world.world_state import WorldState
+from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import (
     Answer,
+    Audit,
     Change,
     Entity,
     EntityId,
     Event,
     Interval,
     Location,
+    Operation,
     Percept,
     Region,
     Stay,
@@ -58,6 +61,11 @@ class WorldLayer:
         """
         known_ns = event.end_ns if known_ns is None else known_ns
         return self._change(lambda: deeds.record(self._state, event, known_ns))
+
+    @property
+    def num_entities(self) -> int:
+        """How many `entities()` there are; never waits for an update."""
+        return len(self._state.roster)
 
     def entities(self) -> tuple[Entity, ...]:
         """Everything known, as believed now, present or not; oldest first."""
@@ -125,6 +133,30 @@ class WorldLayer:
                 label, region=region, attributes=attributes or {}, as_of_ns=as_of_ns, known_at_ns=known_at_ns
             )
 
+    @contextmanager
+    def reading(self) -> Iterator[WorldView]:
+        """Everything that further questions read; nothing changes while the block runs."""
+        with self._mutex:
+            yield self._view
+
+    def write(self, operation: Operation, known_ns: int | None = None) -> Audit:
+        """Carry out what somebody states (ADD, UPDATE, DELETE, NOOP), known since `known_ns` (default: now).
+
+        Raises:
+            UnknownEntity: subject or object does not exist.
+            InvalidQuery: the predicate cannot be stated, or there is nothing to end.
+        """
+        known_ns = self._state.known_ns if known_ns is None else known_ns
+
+        def write() -> Audit:
+            audit = self._view.statements.write(operation, max(0, known_ns))
+            if audit.subject:
+                self._view.index.sync((audit.subject,))
+            self._state.save_header()
+            return audit
+
+        return self._change(write)
+
     def forget(self, entity_id: EntityId) -> None:
         """Erase an entity, its facts, changes and looks for good.
 
@@ -139,7 +171,7 @@ class WorldLayer:
                     f"no entity {entity_id!r} to forget.{did_you_mean(entity_id, known)} Ask find(...) for ids."
                 )
         self._change(lambda: self._state.forget(thing))
-        self._journey.forget(thing.entity_id)
+        self._view.forget(thing.entity_id)
 
     def reset(self) -> None:
         """Erase everything; ids start again."""
@@ -152,7 +184,7 @@ class WorldLayer:
         known_ns = self._state.learn(percept.frame.stamp_ns, percept.frame.known_ns)
         tracker = LateTracker if is_late else Tracker
         delta = tracker(self._state, percept, known_ns).run()
-        self._journey.note(percept.frame, delta.seen, known_ns)
+        self._view.take_note(percept.frame, delta, known_ns)
         return delta
 
     def _change(self, action: Callable[[], R]) -> R:
@@ -160,12 +192,14 @@ class WorldLayer:
         with self._mutex:
             try:
                 with self._repository.transaction():
-                    return action()
+                    result = action()
             except BaseException:
                 self._load()
                 raise
+            self._view.version += 1
+            return result
 
     def _load(self) -> None:
         self._state = WorldState(self._repository, self._config)
         self._questions = Questions(self._state)
-        self._journey = JourneyLog(self._repository, self._config)
+        self._view = WorldView(self._state, self._questions)

@@ -99,10 +99,11 @@ class WorldState:
             if not thing.is_shape_saved:
                 self.repository.put_record(SHAPE, thing.entity_id, thing.shape.to_bytes())
                 thing.is_shape_saved = True
-        self._save_header()
+        self.save_header()
         return tuple(changes)
 
-    def _save_header(self) -> None:
+    def save_header(self) -> None:
+        """Write what belongs to no single thing; part of the caller's transaction."""
         header = {
             "aliases": self.aliases,
             "clock_ns": self.clock_ns,

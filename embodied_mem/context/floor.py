@@ -1,0 +1,71 @@
+"""The map as a floor plan: which cells a robot could drive on, and where only walls and tall furniture stand."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float32, Int8
+
+from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, FloorMap
+
+STEP_M = 0.1
+"""Lower than this above the floor nothing stops a robot's wheels (and depth noise lies on the floor)."""
+ROBOT_HEIGHT_M = 1.35
+ABOVE_M = (1.35, 2.35)
+"""Between these heights most furniture has ended, and ceilings have not begun."""
+MARGIN_CELLS = 2
+
+
+def floor_map(
+    free_world: Float32[np.ndarray, "n 3"], occupied_world: Float32[np.ndarray, "m 3"], cell_m: float
+) -> FloorMap | None:
+    """A floor plan from the centres of free cells and of occupied ones; None when nothing is known to be free.
+
+    The floor is taken to be flat: the height below which little free space lies.
+    """
+    if not len(free_world):
+        return None
+    floor_z_m = float(np.percentile(free_world[:, 2], 1.0)) - cell_m
+    low = free_world[:, :2].min(axis=0) - MARGIN_CELLS * cell_m
+    size = np.ceil((free_world[:, :2].max(axis=0) - low) / cell_m).astype(int) + 1 + MARGIN_CELLS
+    shape = (int(size[0]), int(size[1]))
+    free = _heights(free_world, low, cell_m, shape, floor_z_m)
+    occupied = _heights(occupied_world, low, cell_m, shape, floor_z_m)
+    return FloorMap(
+        origin_world_m=(float(low[0]), float(low[1])), cell_m=cell_m, floor_z_m=floor_z_m,
+        drivable=_drivable(free, occupied, shape), open_above=_open_above(free, occupied, shape),
+    )  # fmt: skip
+
+
+Columns = tuple[np.ndarray, np.ndarray]
+"""Flat cell index and height above the floor, of each point that lies over the grid."""
+
+
+def _heights(
+    points: np.ndarray, low: np.ndarray, cell_m: float, shape: tuple[int, int], floor_z_m: float
+) -> Columns:
+    cells = np.round((points[:, :2] - low) / cell_m).astype(np.int64)
+    is_on = ((cells >= 0) & (cells < np.array(shape))).all(axis=1)
+    return cells[is_on, 0] * shape[1] + cells[is_on, 1], points[is_on, 2] - floor_z_m
+
+
+def _drivable(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int8[np.ndarray, "nx ny"]:
+    """Free where cells near the floor are seen through and none up to the robot's height is occupied."""
+    grid = np.full(shape[0] * shape[1], FLOOR_UNKNOWN, dtype=np.int8)
+    cell, height = free
+    grid[cell[(height > 0) & (height < 0.5)]] = FLOOR_FREE
+    cell, height = occupied
+    grid[cell[(height > STEP_M) & (height < ROBOT_HEIGHT_M)]] = FLOOR_BLOCKED
+    return grid.reshape(shape)
+
+
+def _open_above(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int8[np.ndarray, "nx ny"]:
+    """What the highest known cell of each column below the ceiling says: walls go on where wardrobes end."""
+    num = shape[0] * shape[1]
+    top = {FLOOR_FREE: np.full(num, -np.inf), FLOOR_BLOCKED: np.full(num, -np.inf)}
+    for state, (cell, height) in ((FLOOR_FREE, free), (FLOOR_BLOCKED, occupied)):
+        is_above = (height > ABOVE_M[0]) & (height < ABOVE_M[1])
+        np.maximum.at(top[state], cell[is_above], height[is_above])
+    grid = np.full(num, FLOOR_UNKNOWN, dtype=np.int8)
+    grid[top[FLOOR_FREE] > top[FLOOR_BLOCKED]] = FLOOR_FREE
+    grid[(top[FLOOR_BLOCKED] >= top[FLOOR_FREE]) & np.isfinite(top[FLOOR_BLOCKED])] = FLOOR_BLOCKED
+    return grid.reshape(shape)

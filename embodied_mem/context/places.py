@@ -1,0 +1,136 @@
+"""Places by name: rooms of the map, neighbourhoods of things, regions as they are; and ways between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from embodied_mem.context.rooms import CEILING_M, NEAR_THING_M, RoomBook
+from embodied_mem.context.routes import Ways, ways_from
+from embodied_mem.errors import InvalidQuery, did_you_mean
+from embodied_mem.geometry import Box
+from embodied_mem.layers.world.places import FURNISHING, SYNONYMS
+from embodied_mem.layers.world.words import labels_named
+from embodied_mem.layers.world.world_view import WorldView
+from embodied_mem.messages import Answer, Area, FloorMap, Region, Room
+
+SURVEY_EVERY_NS = 5_000_000_000
+"""Rooms are looked for anew when this much more has been observed."""
+Point = tuple[float, float, float]
+
+
+class PlaceBook:
+    """Keeps the floor plan and the rooms up to date as questions ask for them."""
+
+    def __init__(self, floor: Callable[[], FloorMap | None]) -> None:
+        self._take_floor = floor
+        self._floor: FloorMap | None = None
+        self._surveyed_ns: int | None = None
+        self._book: RoomBook | None = None
+        self._view: WorldView | None = None
+
+    def rooms(self, view: WorldView, as_of_ns: int | None = None) -> list[Room]:
+        """All rooms; largest first."""
+        return self._surveyed(view).rooms(view, as_of_ns=as_of_ns)
+
+    def room_at(self, position: Point, view: WorldView, as_of_ns: int | None = None) -> Room | None:
+        """The room that holds a point."""
+        book = self._surveyed(view)
+        room_id = book.room_at(position)
+        return next((room for room in book.rooms(view, as_of_ns=as_of_ns) if room.room_id == room_id), None)
+
+    def area_at(self, position_world_m: Float64[np.ndarray, "3"], view: WorldView) -> Area | None:
+        """The floor of the room that holds a point."""
+        book = self._surveyed(view)
+        x, y, z = (float(c) for c in position_world_m)
+        room_id = book.room_at((x, y, z))
+        return None if room_id is None else book.area(room_id)
+
+    def region(self, place: Region | str, view: WorldView) -> Region:
+        """The part of space that a region or a name means: a room by id or kind, else what is near a thing.
+
+        Raises:
+            InvalidQuery: no room and no single thing is called that.
+        """
+        if isinstance(place, Region):
+            return place if place.room is None else self._surveyed(view).region(place.room, view)
+        key = place.lower().strip().removeprefix("the ")
+        if key.startswith("room/") or is_room_word(key):
+            return self._surveyed(view).region(place, view)
+        entity_id, why = view.which(place)
+        placed = None if entity_id is None else view.location(entity_id)
+        if placed is None:
+            reason = why.reason if why is not None else f"{place!r} is at no known place"
+            have = sorted({room.category for room in self.rooms(view) if room.category} | set(FURNISHING))
+            raise InvalidQuery(
+                f"{place!r} is no place: {reason}. Name a room, one thing, or give a region.{did_you_mean(key, have)}"
+            )
+        return Region(box=_around(placed[0].placement.box))
+
+    def goal(self, target: str | Point, view: WorldView) -> tuple[Box | None, str | None, Answer[Any] | None]:
+        """The box to drive up to, for a thing, a room or a point; the thing's id; or why there is none."""
+        if not isinstance(target, str):
+            x, y, z = target
+            return Box(min_m=(x, y, z), max_m=(x, y, z)), None, None
+        key = target.lower().strip().removeprefix("the ")
+        if key.startswith("room/") or is_room_word(key):
+            center = self._surveyed(view).named(target, view)[0].area.center
+            x, y = (float(c) for c in center)
+            return Box(min_m=(x, y, 0.0), max_m=(x, y, 0.0)), None, None
+        entity_id, why = view.which(target)
+        if entity_id is None:
+            return None, None, why
+        placed = view.location(entity_id)
+        if placed is None:
+            reason = f"{view.label_of(entity_id)} is at no known place"
+            return None, entity_id, Answer(status="unknown", reason=reason)
+        return placed[0].placement.box, entity_id, None
+
+    def ways(self, view: WorldView, start: Point) -> Ways | Answer[Any]:
+        """Ways over free floor from a point, or why there are none."""
+        self._surveyed(view)
+        if self._floor is None:
+            return Answer(status="unknown", reason="the map knows no free floor yet")
+        ways = ways_from(self._floor, start[0], start[1])
+        if ways is None:
+            x, y = start[:2]
+            return Answer(status="unknown", reason=f"no floor known to be free is near ({x:.2f}, {y:.2f})")
+        return ways
+
+    def rooms_along(self, points: list[tuple[float, float]], view: WorldView) -> tuple[str, ...]:
+        """Ids of the rooms that a way leads through, in order, the same one not twice in a row."""
+        book = self._surveyed(view)
+        found: list[str] = []
+        for a, b in zip(points, points[1:] or points, strict=False):
+            for share in np.linspace(0.0, 1.0, 12):
+                x, y = (1 - share) * np.array(a) + share * np.array(b)
+                room_id = book.room_at((float(x), float(y), 0.0))
+                if room_id is not None and (not found or found[-1] != room_id):
+                    found.append(room_id)
+        return tuple(found)
+
+    def _surveyed(self, view: WorldView) -> RoomBook:
+        if self._book is None or self._view is not view:
+            # Another view: the world was reset or loaded anew.
+            self._book, self._view, self._surveyed_ns = RoomBook(view), view, None
+        is_due = self._surveyed_ns is None or abs(view.now_ns - self._surveyed_ns) >= SURVEY_EVERY_NS
+        if is_due and view.now_ns >= 0:
+            self._floor = self._take_floor()
+            if self._floor is not None:
+                self._book.survey(self._floor, view)
+            self._surveyed_ns = view.now_ns
+        return self._book
+
+
+def is_room_word(key: str) -> bool:
+    """Whether a word names a kind of room."""
+    return bool(labels_named(key, FURNISHING)) or any(key in words for words in SYNONYMS.values())
+
+
+def _around(box: Box) -> Box:
+    low = (box.min_m[0] - NEAR_THING_M, box.min_m[1] - NEAR_THING_M, min(box.min_m[2], 0.0) - NEAR_THING_M)
+    high = (box.max_m[0] + NEAR_THING_M, box.max_m[1] + NEAR_THING_M, max(box.max_m[2], 0.0) + CEILING_M)
+    return Box(min_m=low, max_m=high)
