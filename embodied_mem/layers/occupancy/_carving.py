@@ -22,7 +22,9 @@ from embodied_mem.layers.occupancy._structures import (
     MapArrays,
     Rules,
     Scratch,
+    Sight,
     View,
+    covariance_in_cell,
     find_brick,
     gaussian_slot,
     mean_in_cell,
@@ -34,6 +36,12 @@ TILE = 8
 """Used pixels per side of a tile of `tile_max_m`."""
 BRICK_RADIUS_CELLS = 6.93
 """Half a brick's diagonal (4 * sqrt(3)), rounded up."""
+EDGE_SIGMAS = 1.2
+"""How far from its mean a Gaussian's rim is probed."""
+MIN_EDGE_VARIANCE = 1.0e-5
+"""In squared cell sides: along an axis on which a Gaussian is thinner, it has no rim."""
+CORNER = 0.48
+"""Where in a cell, from its centre, it is probed besides: just inside its corners."""
 
 
 @wp.kernel
@@ -127,7 +135,7 @@ def find_candidates(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
     scratch.candidate_grid[candidate] = wp.vec3i(x, y, z)
     scratch.candidate_is_hit[candidate] = 0
     o = view.origin_brick
-    brick = find_brick(m, o[0] + x, o[1] + y, o[2] + z)
+    brick = find_brick(m.brick_hash, m.brick_coord, o[0] + x, o[1] + y, o[2] + z)
     scratch.candidate_brick[candidate] = brick
     if brick < 0:
         wp.atomic_add(scratch.counters, NUM_MISSING, 1)
@@ -139,31 +147,112 @@ def look_up_candidates(view: View, scratch: Scratch, m: MapArrays):
     candidate = wp.tid()
     grid = scratch.candidate_grid[candidate]
     o = view.origin_brick
-    scratch.candidate_brick[candidate] = find_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
+    scratch.candidate_brick[candidate] = find_brick(
+        m.brick_hash, m.brick_coord, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2]
+    )
 
 
 @wp.func
-def is_seen_through(view: View, rules: Rules, scratch: Scratch, p: wp.vec3, radius: float) -> bool:
+def is_seen_through(sight: Sight, pooled_m: wp.array2d(dtype=wp.float32), p: wp.vec3, radius: float) -> bool:
     """Whether everything measured around where `p` (camera axes) projects lies clearly behind it.
 
     At the image's border, what is out of view by no more than `radius` is judged by the nearest pixel: a cell counts
     as seen through when a good part of it is.
     """
     z = p[2]
-    if z <= 0.5 * rules.cell_m:
+    if z <= sight.near_m:
         return False
-    stride = float(view.stride)
-    column = (view.fx * p[0] / z + view.cx - float(view.offset)) / stride
-    row = (view.fy * p[1] / z + view.cy - float(view.offset)) / stride
-    slack = 0.5 + radius * view.fx / (z * stride)
-    if column < -slack or column > float(view.columns - 1) + slack:
+    f = 1.0 / z
+    column = sight.fx * p[0] * f + sight.cx
+    row = sight.fy * p[1] * f + sight.cy
+    slack = 0.5 + radius * sight.fx * f
+    if column < -slack or column > sight.last_column + slack:
         return False
-    if row < -slack or row > float(view.rows - 1) + slack:
+    if row < -slack or row > sight.last_row + slack:
         return False
-    j = wp.clamp(int(wp.floor(column + 0.5)), 0, view.columns - 1)
-    i = wp.clamp(int(wp.floor(row + 0.5)), 0, view.rows - 1)
-    margin = rules.carve_margin_m + 3.0 * (rules.sigma_m + rules.sigma_per_m2 * z * z)
-    return z + margin < scratch.pooled_m[i, j]
+    j = int(wp.clamp(column, 0.0, sight.last_column) + 0.5)
+    i = int(wp.clamp(row, 0.0, sight.last_row) + 0.5)
+    return z + sight.margin_m + sight.margin_per_m2 * z * z < pooled_m[i, j]
+
+
+@wp.func
+def has_open_edge(
+    sight: Sight,
+    pooled_m: wp.array2d(dtype=wp.float32),
+    S: wp.mat33,
+    mean: wp.vec3,
+    step_x: wp.vec3,
+    step_y: wp.vec3,
+    step_z: wp.vec3,
+) -> bool:
+    """Whether one of the Gaussian's rims was seen through: six points on its surface, EDGE_SIGMAS from its mean.
+
+    Along each axis of the grid the point lies where the others are expected given that coordinate (S's column), which
+    on a slanted surface is still on the surface.
+    """
+    for axis in range(3):
+        if S[axis, axis] > MIN_EDGE_VARIANCE:
+            k = EDGE_SIGMAS / wp.sqrt(S[axis, axis])
+            e = k * (S[0, axis] * step_x + S[1, axis] * step_y + S[2, axis] * step_z)
+            if is_seen_through(sight, pooled_m, mean + e, 0.0):
+                return True
+            if is_seen_through(sight, pooled_m, mean - e, 0.0):
+                return True
+    return False
+
+
+@wp.func
+def may_be_before_surface(
+    sight: Sight, tile_max_m: wp.array2d(dtype=wp.float32), p: wp.vec3, radius: float
+) -> bool:
+    """Whether anything measured in the tile around where `p` projects lies behind it."""
+    if p[2] <= sight.near_m:
+        return False
+    f = 1.0 / (p[2] * float(TILE))
+    column = wp.clamp(sight.fx * p[0] * f + sight.cx / float(TILE), 0.0, sight.last_column / float(TILE))
+    row = wp.clamp(sight.fy * p[1] * f + sight.cy / float(TILE), 0.0, sight.last_row / float(TILE))
+    return tile_max_m[int(row), int(column)] > p[2] - radius
+
+
+@wp.func
+def is_partly_seen_through(
+    sight: Sight,
+    pooled_m: wp.array2d(dtype=wp.float32),
+    center: wp.vec3,
+    step_x: wp.vec3,
+    step_y: wp.vec3,
+    step_z: wp.vec3,
+) -> bool:
+    """Whether one of four of the cell's corners was seen through, though its centre was not."""
+    for i in range(4):
+        x = float(i & 1) * 2.0 - 1.0
+        y = float(i >> 1) * 2.0 - 1.0
+        corner = CORNER * (x * step_x + y * step_y + x * y * step_z)
+        if is_seen_through(sight, pooled_m, center + corner, 0.0):
+            return True
+    return False
+
+
+@wp.func
+def free_cell_is_seen(
+    sight: Sight,
+    pooled_m: wp.array2d(dtype=wp.float32),
+    tile_max_m: wp.array2d(dtype=wp.float32),
+    state: int,
+    center: wp.vec3,
+    radius: float,
+    step_x: wp.vec3,
+    step_y: wp.vec3,
+    step_z: wp.vec3,
+) -> bool:
+    """Whether a cell without a Gaussian was seen through: at its centre, or if nothing is known yet, anywhere."""
+    if state != 0:
+        return is_seen_through(sight, pooled_m, center, radius)
+    if not may_be_before_surface(sight, tile_max_m, center, radius):
+        return False
+    if is_seen_through(sight, pooled_m, center, radius):
+        return True
+    return is_partly_seen_through(sight, pooled_m, center, step_x, step_y, step_z)
 
 
 @wp.func
@@ -178,7 +267,9 @@ def lose_gaussian(m: MapArrays, slot: int, gaussian: int):
 def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
     """One miss for every cell of a candidate brick that was seen through and not hit; bricks are made as needed.
 
-    One thread owns one brick, so cells and their Gaussians are changed without races.
+    A Gaussian that stays but was seen through at a rim has been hit by parts that are not there (poses and edges
+    waver): its moments give way to what is seen now. One thread owns one brick, so cells and their Gaussians are
+    changed without races.
     """
     candidate = wp.tid()
     grid = scratch.candidate_grid[candidate]
@@ -188,6 +279,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
         brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
         if brick < 0:
             return
+    sight = view.sight
     R = wp.transpose(view.R_grid_camera)
     corner = wp.vec3(float(grid[0]), float(grid[1]), float(grid[2])) * (float(BRICK_SIDE) * rules.cell_m)
     corner_camera = R * (corner - view.t_grid_camera)
@@ -195,6 +287,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
     step_y = wp.vec3(R[0, 1], R[1, 1], R[2, 1]) * rules.cell_m
     step_z = wp.vec3(R[0, 2], R[1, 2], R[2, 2]) * rules.cell_m
     half = 0.5 * (step_x + step_y + step_z)
+    radius = 0.5 * rules.cell_m
     is_changed = bool(scratch.candidate_is_hit[candidate] != 0)
     for local in range(BRICK_CELLS):
         x = local / 64
@@ -204,16 +297,14 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
         state = int(0)
         if brick >= 0:
             state = int(m.cells[brick * BRICK_CELLS + local])
+        is_hit = scratch.slot_of_cell[candidate * BRICK_CELLS + local] >= 0
         if state >= HAS_GAUSSIAN:
             cell = brick * BRICK_CELLS + local
-            slot = gaussian_slot(m, cell)
+            slot = gaussian_slot(m.gaussian_hash, m.gaussian_cell, cell)
             gaussian = m.gaussian_hash[slot] - 1
-            mean = mean_in_cell(m, gaussian)
+            mean = mean_in_cell(m.mean[gaussian])
             p = cell_corner + mean[0] * step_x + mean[1] * step_y + mean[2] * step_z
-            if (
-                is_seen_through(view, rules, scratch, p, 0.0)
-                and scratch.slot_of_cell[candidate * BRICK_CELLS + local] < 0
-            ):
+            if not is_hit and is_seen_through(sight, scratch.pooled_m, p, 0.0):
                 level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
                 m.weight[gaussian] = m.weight[gaussian] * rules.miss_weight_decay
                 if level <= rules.remove_level:
@@ -222,8 +313,16 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                 else:
                     m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
                 is_changed = True
-        elif is_seen_through(view, rules, scratch, cell_corner + half, 0.5 * rules.cell_m):
-            if scratch.slot_of_cell[candidate * BRICK_CELLS + local] < 0:
+            else:
+                S = covariance_in_cell(m.covariance[gaussian], 0.0)
+                if has_open_edge(sight, scratch.pooled_m, S, p, step_x, step_y, step_z):
+                    m.weight[gaussian] = m.weight[gaussian] * rules.edge_weight_decay
+        # A cell as free as can be stays so; one of them is enough to know that the brick was seen.
+        elif not is_hit and (state != 1 or not is_changed):
+            center = cell_corner + half
+            if free_cell_is_seen(
+                sight, scratch.pooled_m, scratch.tile_max_m, state, center, radius, step_x, step_y, step_z
+            ):
                 if brick < 0:
                     brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
                     if brick < 0:

@@ -18,7 +18,6 @@ from embodied_mem.layers.occupancy._structures import (
     NUM_LIVE,
     NUM_MERGED,
     NUM_POINTS,
-    NUM_SUMS,
     NUM_TOUCHED,
     TRANSIENT,
     MapArrays,
@@ -33,11 +32,14 @@ from embodied_mem.layers.occupancy._structures import (
     vec2u16,
     vec3u16,
     vec6i16,
+    vec14,
 )
 from embodied_mem.layers.occupancy._warp import wp
 
 NEIGHBOUR_PX = 2
 """How far the neighbours lie that a pixel is compared with; flying pixels come in rims one to three pixels wide."""
+RUN = 16
+"""Used pixels of a row that one thread takes."""
 MIN_COLOR_SHARE = 1.0 / 16.0
 """A frame's share in the colour never falls below this, so that colours follow the light."""
 
@@ -62,32 +64,63 @@ def is_flying(depth_m: wp.array2d(dtype=wp.float32), v: int, u: int, z: float, m
 
 
 @wp.func
-def claim_slot(scratch: Scratch, cell: int) -> int:
+def claim_slot(
+    counters: wp.array(dtype=wp.int32),
+    slot_of_cell: wp.array(dtype=wp.int32),
+    touched_cell: wp.array(dtype=wp.int32),
+    cell: int,
+) -> int:
     """The cell's slot in the sums, taking a new one at its first point; -1 when they are full."""
-    slot = scratch.slot_of_cell[cell]
+    slot = slot_of_cell[cell]
     if slot < 0:
-        fresh = wp.atomic_add(scratch.counters, NUM_TOUCHED, 1)
-        if fresh >= scratch.touched_cell.shape[0]:
+        fresh = wp.atomic_add(counters, NUM_TOUCHED, 1)
+        if fresh >= touched_cell.shape[0]:
             return -1
-        before = wp.atomic_cas(scratch.slot_of_cell, cell, -1, fresh)
+        before = wp.atomic_cas(slot_of_cell, cell, -1, fresh)
         if before == -1:
             slot = fresh
-            scratch.touched_cell[fresh] = cell
+            touched_cell[fresh] = cell
         else:
             # On a GPU another thread was faster; the slot stays empty and the merge skips it.
             slot = before
-            scratch.touched_cell[fresh] = -1
+            touched_cell[fresh] = -1
     return slot
 
 
 @wp.func
-def count_label(scratch: Scratch, slot: int, label: int):
+def count_label(
+    label_slots: wp.array2d(dtype=wp.int32), label_counts: wp.array2d(dtype=wp.int32), slot: int, label: int
+):
     """One more vote for the label; only the first few different labels of a cell are counted."""
     for i in range(NUM_LABEL_SLOTS):
-        before = wp.atomic_cas(scratch.label_slots, slot, i, NO_LABEL, label)
+        before = wp.atomic_cas(label_slots, slot, i, NO_LABEL, label)
         if before == NO_LABEL or before == label:
-            wp.atomic_add(scratch.label_counts, slot, i, 1)
+            wp.atomic_add(label_counts, slot, i, 1)
             break
+
+
+@wp.func
+def moments_of(d: wp.vec3, s: wp.vec3, w: float, spread: float, rgb: wp.vec3) -> vec14:
+    """A pixel's share in the sums. It stands for a patch across the line of sight `s`, evenly filled, as wide as the
+    next used pixel is away: its variance belongs to the moments, or a surface that few pixels hit would be full of
+    holes.
+    """
+    return vec14(
+        w,
+        w * d[0],
+        w * d[1],
+        w * d[2],
+        w * (d[0] * d[0] + spread * (1.0 - s[0] * s[0])),
+        w * (d[0] * d[1] - spread * s[0] * s[1]),
+        w * (d[0] * d[2] - spread * s[0] * s[2]),
+        w * (d[1] * d[1] + spread * (1.0 - s[1] * s[1])),
+        w * (d[1] * d[2] - spread * s[1] * s[2]),
+        w * (d[2] * d[2] + spread * (1.0 - s[2] * s[2])),
+        rgb[0],
+        rgb[1],
+        rgb[2],
+        1.0,
+    )
 
 
 @wp.kernel
@@ -100,70 +133,75 @@ def accumulate(
     label_index: wp.array2d(dtype=wp.int16),
     map_label: wp.array(dtype=wp.int16),
 ):
-    """Add each used pixel's point to the sums of its cell. `map_label` turns the frame's labels into the map's."""
-    row, column = wp.tid()
+    """Add each used pixel's point to the sums of its cell. `map_label` turns the frame's labels into the map's.
+
+    A thread takes RUN pixels of a row and adds up neighbours of one cell before it writes.
+    """
+    row, run = wp.tid()
     v = view.offset + row * view.stride
-    u = view.offset + column * view.stride
-    z = depth_m[v, u]
-    if z < rules.min_depth_m or z > rules.max_depth_m:
-        return
-    label = int(NO_LABEL)
-    if view.has_labels != 0:
-        index = int(label_index[v, u])
-        if index >= 0:
-            label = int(map_label[index])
-    if label == TRANSIENT:
-        return
-    if is_flying(depth_m, v, u, z, rules.max_edge_ratio):
-        return
-    p_camera = wp.vec3((float(u) - view.cx) / view.fx * z, (float(v) - view.cy) / view.fy * z, z)
-    p = (view.R_grid_camera * p_camera + view.t_grid_camera) * (1.0 / rules.cell_m)
-    x = int(wp.floor(p[0]))
-    y = int(wp.floor(p[1]))
-    zc = int(wp.floor(p[2]))
-    bx = x >> 3
-    by = y >> 3
-    bz = zc >> 3
     size = view.grid_size
-    if bx < 0 or by < 0 or bz < 0 or bx >= size[0] or by >= size[1] or bz >= size[2]:
-        return
-    candidate = scratch.candidate_of[(bx * size[1] + by) * size[2] + bz]
-    if candidate < 0:
-        return
-    cell = candidate * BRICK_CELLS + local_of(x & 7, y & 7, zc & 7)
-    slot = claim_slot(scratch, cell)
-    if slot < 0:
-        return
-    scratch.candidate_is_hit[candidate] = 1
-    sigma = rules.sigma_m + rules.sigma_per_m2 * z * z
-    ratio = rules.sigma_m / sigma
-    w = ratio * ratio
-    dx = p[0] - float(x) - 0.5
-    dy = p[1] - float(y) - 0.5
-    dz = p[2] - float(zc) - 0.5
-    # A pixel stands for a patch, evenly filled, as wide as the next used pixel is away: its variance belongs to the
-    # moments, or a surface that few pixels hit would be full of holes.
-    side = wp.min(float(view.stride) * z / (view.fx * rules.cell_m), 1.0)
-    spread = side * side / 12.0
-    s = wp.normalize(view.R_grid_camera * p_camera)
-    wp.atomic_add(scratch.sums, slot, 0, w)
-    wp.atomic_add(scratch.sums, slot, 1, w * dx)
-    wp.atomic_add(scratch.sums, slot, 2, w * dy)
-    wp.atomic_add(scratch.sums, slot, 3, w * dz)
-    wp.atomic_add(scratch.sums, slot, 4, w * (dx * dx + spread * (1.0 - s[0] * s[0])))
-    wp.atomic_add(scratch.sums, slot, 5, w * (dx * dy + spread * (-s[0] * s[1])))
-    wp.atomic_add(scratch.sums, slot, 6, w * (dx * dz + spread * (-s[0] * s[2])))
-    wp.atomic_add(scratch.sums, slot, 7, w * (dy * dy + spread * (1.0 - s[1] * s[1])))
-    wp.atomic_add(scratch.sums, slot, 8, w * (dy * dz + spread * (-s[1] * s[2])))
-    wp.atomic_add(scratch.sums, slot, 9, w * (dz * dz + spread * (1.0 - s[2] * s[2])))
-    if view.has_rgb != 0:
-        wp.atomic_add(scratch.sums, slot, 10, float(rgb[v, u, 0]))
-        wp.atomic_add(scratch.sums, slot, 11, float(rgb[v, u, 1]))
-        wp.atomic_add(scratch.sums, slot, 12, float(rgb[v, u, 2]))
-    wp.atomic_add(scratch.sums, slot, 13, 1.0)
-    if label >= 0:
-        count_label(scratch, slot, label)
-    wp.atomic_add(scratch.counters, NUM_POINTS, 1)
+    scale = 1.0 / rules.cell_m
+    R = view.R_grid_camera * scale
+    t = view.t_grid_camera * scale
+    y_camera = (float(v) - view.cy) / view.fy
+    inv_fx = 1.0 / view.fx
+    patch = float(view.stride) * inv_fx * scale
+    num_points = int(0)
+    last_cell = int(-1)
+    slot = int(-1)
+    sums = vec14()
+    for column in range(run * RUN, wp.min((run + 1) * RUN, view.columns)):
+        u = view.offset + column * view.stride
+        z = depth_m[v, u]
+        if z < rules.min_depth_m or z > rules.max_depth_m:
+            continue
+        label = int(NO_LABEL)
+        if view.has_labels != 0:
+            index = int(label_index[v, u])
+            if index >= 0:
+                label = int(map_label[index])
+        if label == TRANSIENT or is_flying(depth_m, v, u, z, rules.max_edge_ratio):
+            continue
+        ray = R * wp.vec3((float(u) - view.cx) * inv_fx, y_camera, 1.0)
+        p = z * ray + t
+        if wp.min(p[0], wp.min(p[1], p[2])) < 0.0:
+            continue
+        x = int(p[0])
+        y = int(p[1])
+        zc = int(p[2])
+        bx = x >> 3
+        by = y >> 3
+        bz = zc >> 3
+        if bx >= size[0] or by >= size[1] or bz >= size[2]:
+            continue
+        candidate = scratch.candidate_of[(bx * size[1] + by) * size[2] + bz]
+        if candidate < 0:
+            continue
+        cell = candidate * BRICK_CELLS + local_of(x & 7, y & 7, zc & 7)
+        if cell != last_cell:
+            if slot >= 0:
+                wp.atomic_add(scratch.sums, slot, sums)
+            sums = vec14()
+            last_cell = cell
+            slot = claim_slot(scratch.counters, scratch.slot_of_cell, scratch.touched_cell, cell)
+            if slot >= 0:
+                scratch.candidate_is_hit[candidate] = 1
+        if slot < 0:
+            continue
+        ratio = rules.sigma_m / (rules.sigma_m + rules.sigma_per_m2 * z * z)
+        d = p - wp.vec3(float(x) + 0.5, float(y) + 0.5, float(zc) + 0.5)
+        side = wp.min(patch * z, 1.0)
+        rgb_here = wp.vec3()
+        if view.has_rgb != 0:
+            rgb_here = wp.vec3(float(rgb[v, u, 0]), float(rgb[v, u, 1]), float(rgb[v, u, 2]))
+        sums = sums + moments_of(d, wp.normalize(ray), ratio * ratio, side * side / 12.0, rgb_here)
+        num_points += 1
+        if label >= 0:
+            count_label(scratch.label_slots, scratch.label_counts, slot, label)
+    if slot >= 0:
+        wp.atomic_add(scratch.sums, slot, sums)
+    if num_points > 0:
+        wp.atomic_add(scratch.counters, NUM_POINTS, num_points)
 
 
 @wp.func
@@ -262,24 +300,25 @@ def start_gaussian(m: MapArrays, gaussian: int, tick: int):
 @wp.func
 def merge_moments(m: MapArrays, scratch: Scratch, slot: int, gaussian: int) -> float:
     """Exact weighted moments of old and new together; what comes back is the new points' share of the weight."""
-    w = scratch.sums[slot, 0]
+    sums = scratch.sums[slot]
+    w = sums[0]
     inv = 1.0 / w
-    ax = scratch.sums[slot, 1] * inv
-    ay = scratch.sums[slot, 2] * inv
-    az = scratch.sums[slot, 3] * inv
-    xx = scratch.sums[slot, 4] * inv - ax * ax
-    xy = scratch.sums[slot, 5] * inv - ax * ay
-    xz = scratch.sums[slot, 6] * inv - ax * az
-    yy = scratch.sums[slot, 7] * inv - ay * ay
-    yz = scratch.sums[slot, 8] * inv - ay * az
-    zz = scratch.sums[slot, 9] * inv - az * az
+    ax = sums[1] * inv
+    ay = sums[2] * inv
+    az = sums[3] * inv
+    xx = sums[4] * inv - ax * ax
+    xy = sums[5] * inv - ax * ay
+    xz = sums[6] * inv - ax * az
+    yy = sums[7] * inv - ay * ay
+    yz = sums[8] * inv - ay * az
+    zz = sums[9] * inv - az * az
     seen = wp.vec3(ax + 0.5, ay + 0.5, az + 0.5)
     before = m.weight[gaussian]
     total = before + w
     share = w / total
     mean = seen
     if before > 0.0:
-        old = mean_in_cell(m, gaussian)
+        old = mean_in_cell(m.mean[gaussian])
         q = m.covariance[gaussian]
         d = seen - old
         mean = old + share * d
@@ -308,14 +347,14 @@ def merge(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
     if touched < 0:
         return
     scratch.slot_of_cell[touched] = -1
-    num_points = scratch.sums[slot, 13]
+    num_points = scratch.sums[slot][13]
     brick = scratch.candidate_brick[touched / BRICK_CELLS]
     gaussian = int(-1)
     if brick >= 0:
         cell = brick * BRICK_CELLS + touched % BRICK_CELLS
         state = int(m.cells[cell])
         if state >= HAS_GAUSSIAN:
-            gaussian = find_gaussian(m, cell)
+            gaussian = find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)
             wp.atomic_add(m.counters, NUM_MERGED, 1)
         else:
             gaussian = put_gaussian(m, cell)
@@ -331,7 +370,7 @@ def merge(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
             m.first_seen_tick[gaussian] = wp.min(m.first_seen_tick[gaussian], view.tick)
             m.last_seen_tick[gaussian] = wp.max(m.last_seen_tick[gaussian], view.tick)
             if view.has_rgb != 0:
-                rgb = wp.vec3(scratch.sums[slot, 10], scratch.sums[slot, 11], scratch.sums[slot, 12])
+                rgb = wp.vec3(scratch.sums[slot][10], scratch.sums[slot][11], scratch.sums[slot][12])
                 m.color[gaussian] = blend_color(
                     m.color[gaussian], rgb / num_points, wp.max(share, MIN_COLOR_SHARE)
                 )
@@ -341,8 +380,7 @@ def merge(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
         for i in range(NUM_LABEL_SLOTS):
             scratch.label_slots[slot, i] = NO_LABEL
             scratch.label_counts[slot, i] = 0
-    for i in range(NUM_SUMS):
-        scratch.sums[slot, i] = 0.0
+    scratch.sums[slot] = vec14()
 
 
 @wp.kernel

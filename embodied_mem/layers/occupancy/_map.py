@@ -118,7 +118,7 @@ class GaussianMap:
         labels = self._no_labels if label_index is None else self._to_device(label_index, wp.int16)
         scratch = self._scratch.arrays
         translation = self._to_device(map_label, wp.int16)
-        size = (view.rows, view.columns)
+        size = (view.rows, -(-view.columns // _fusion.RUN))
         self._launch(_fusion.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation)
 
     def _make_room(self, view: _structures.View, num_candidates: int, num_touched: int) -> None:

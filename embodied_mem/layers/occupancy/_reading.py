@@ -24,15 +24,15 @@ from embodied_mem.layers.occupancy._warp import wp
 @wp.func
 def cell_state(m: MapArrays, x: int, y: int, z: int) -> int:
     """The byte of the cell; 0 (unknown) where there is no brick."""
-    brick = find_brick(m, x >> 3, y >> 3, z >> 3)
+    brick = find_brick(m.brick_hash, m.brick_coord, x >> 3, y >> 3, z >> 3)
     if brick < 0:
         return 0
     return int(m.cells[brick * BRICK_CELLS + local_of(x & 7, y & 7, z & 7)])
 
 
 @wp.func
-def probability_of(rules: Rules, level: int) -> float:
-    log_odds = rules.min_log_odds + float(level - 1) * rules.log_odds_step
+def probability_of(min_log_odds: float, log_odds_step: float, level: int) -> float:
+    log_odds = min_log_odds + float(level - 1) * log_odds_step
     return 1.0 / (1.0 + wp.exp(-log_odds))
 
 
@@ -54,7 +54,7 @@ def read_points(
     x = int(wp.floor(px))
     y = int(wp.floor(py))
     z = int(wp.floor(pz))
-    brick = find_brick(m, x >> 3, y >> 3, z >> 3)
+    brick = find_brick(m.brick_hash, m.brick_coord, x >> 3, y >> 3, z >> 3)
     if brick < 0:
         probability[i] = wp.nan
         return
@@ -63,14 +63,14 @@ def read_points(
     if state == 0:
         probability[i] = wp.nan
         return
-    value = probability_of(rules, state & LEVEL_MASK)
+    value = probability_of(rules.min_log_odds, rules.log_odds_step, state & LEVEL_MASK)
     if state >= HAS_GAUSSIAN:
-        gaussian = find_gaussian(m, cell)
+        gaussian = find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)
         inside = wp.vec3(float(px - wp.floor(px)), float(py - wp.floor(py)), float(pz - wp.floor(pz)))
-        d = inside - mean_in_cell(m, gaussian)
-        S = covariance_in_cell(m, gaussian, rules.min_variance)
+        d = inside - mean_in_cell(m.mean[gaussian])
+        S = covariance_in_cell(m.covariance[gaussian], rules.point_variance)
         A = wp.inverse(S)
-        outside = excess(rules, S, A, d)
+        outside = excess(rules.gate, rules.thickness, S, A, d)
         if outside > 1.0:
             beside = inside + wp.normalize(A * d)
             next_x = x + int(wp.floor(beside[0]))
@@ -121,7 +121,7 @@ def cast(
             bx = x >> 3
             by = y >> 3
             bz = z >> 3
-            brick = find_brick(m, bx, by, bz)
+            brick = find_brick(m.brick_hash, m.brick_coord, bx, by, bz)
         exit_x = float(1.0e9)
         exit_y = float(1.0e9)
         exit_z = float(1.0e9)
@@ -142,14 +142,14 @@ def cast(
             cell = brick * BRICK_CELLS + local_of(x & 7, y & 7, z & 7)
             state = int(m.cells[cell])
             if state >= HAS_GAUSSIAN and (state & LEVEL_MASK) >= rules.occupied_level:
-                gaussian = find_gaussian(m, cell)
-                offset = mean_in_cell(m, gaussian) - inside
-                S = covariance_in_cell(m, gaussian, rules.min_variance)
+                gaussian = find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)
+                offset = mean_in_cell(m.mean[gaussian]) - inside
+                S = covariance_in_cell(m.covariance[gaussian], rules.min_variance)
                 A = wp.inverse(S)
                 Ad = A * d
                 s = wp.clamp(wp.dot(Ad, offset) / wp.dot(Ad, d), 0.0, step)
                 miss = offset - s * d
-                if excess(rules, S, A, miss) <= 1.0 and t + s <= length:
+                if excess(rules.gate, rules.thickness, S, A, miss) <= 1.0 and t + s <= length:
                     depth = (t + s) * rules.cell_m
                     found = gaussian
                     break

@@ -15,6 +15,10 @@ from embodied_mem.messages import Frame
 
 Cell = tuple[int, int, int]
 NEIGHBOUR_PX = 2
+TILE = 8
+CARVE_SIGMAS, EDGE_SIGMAS = 3.0, 1.2
+MIN_EDGE_VARIANCE = 1e-5
+CORNER = 0.48
 
 
 @dataclass
@@ -42,8 +46,7 @@ class ReferenceMap:
         for i, (x, y, z) in enumerate(cells.tolist()):
             hit.setdefault((x, y, z), []).append(i)
         for cell in self._cells_around(frame):
-            if cell not in hit:
-                self._carve(frame, cell)
+            self._carve(frame, cell, is_hit=cell in hit)
         for cell, members in hit.items():
             self._merge(cell, moments(points[members], weights[members], patches[members]))
 
@@ -90,18 +93,56 @@ class ReferenceMap:
         axes = [range(a, b) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
         return [(x, y, z) for x in axes[0] for y in axes[1] for z in axes[2]]
 
-    def _carve(self, frame: Frame, cell: Cell) -> None:
+    def _carve(self, frame: Frame, cell: Cell, *, is_hit: bool) -> None:
         gaussian = self.gaussians.get(cell)
-        center = (np.array(cell) + 0.5) * self.config.cell_m
-        place = center if gaussian is None else gaussian.mean
-        if not self._is_seen_through(frame, place, 0.0 if gaussian else self.config.cell_m / 2):
-            return
-        level = max(self.levels.get(cell, self.config.level(0.0)) - self.config.miss_levels, 1)
-        self.levels[cell] = level
-        if gaussian is not None:
+        if gaussian is None:
+            if not is_hit and self._free_cell_is_seen(frame, cell):
+                self._lower(cell)
+        elif not is_hit and self._is_seen_through(frame, gaussian.mean, 0.0):
             gaussian.weight *= self.config.miss_weight_decay
-            if level <= self.config.level(self.config.remove_log_odds):
+            if self._lower(cell) <= self.config.level(self.config.remove_log_odds):
                 del self.gaussians[cell]
+        elif self._has_open_edge(frame, gaussian):
+            gaussian.weight *= self.config.edge_weight_decay
+
+    def _lower(self, cell: Cell) -> int:
+        level = self.levels.get(cell, self.config.level(0.0)) - self.config.miss_levels
+        self.levels[cell] = max(level, 1)
+        return self.levels[cell]
+
+    def _free_cell_is_seen(self, frame: Frame, cell: Cell) -> bool:
+        """At its centre; a cell of which nothing is known also at four of its corners, unless all of the tile of
+        pixels around it lies before it."""
+        side_m = self.config.cell_m
+        center = (np.array(cell) + 0.5) * side_m
+        if cell not in self.levels and not self._may_be_before_surface(frame, center):
+            return False
+        if self._is_seen_through(frame, center, side_m / 2):
+            return True
+        corners = np.array([[-1, -1, 1], [1, -1, -1], [-1, 1, -1], [1, 1, 1]]) * CORNER * side_m
+        return cell not in self.levels and any(self._is_seen_through(frame, center + c, 0.0) for c in corners)
+
+    def _may_be_before_surface(self, frame: Frame, place_world: np.ndarray) -> bool:
+        p = transform(invert(frame.T_world_camera), place_world[None])
+        if float(p[0, 2]) <= self.config.cell_m / 2:
+            return False
+        stride, offset = self.config.stride_px, self.config.stride_px // 2
+        used_m = np.minimum(frame.depth_m[offset::stride, offset::stride], self.config.max_depth_m)
+        last = np.array(used_m.shape[::-1]) - 1
+        column, row = (
+            np.clip((project(frame.camera, p)[0] - offset) / stride, 0, last) // TILE * TILE
+        ).astype(int)
+        furthest_m = float(used_m[row : row + TILE, column : column + TILE].max())
+        return furthest_m > float(p[0, 2]) - self.config.cell_m / 2
+
+    def _has_open_edge(self, frame: Frame, gaussian: ReferenceGaussian) -> bool:
+        for axis in range(3):
+            variance = gaussian.covariance[axis, axis]
+            if variance > MIN_EDGE_VARIANCE * self.config.cell_m**2:
+                rim = EDGE_SIGMAS * gaussian.covariance[axis] / np.sqrt(variance)
+                if any(self._is_seen_through(frame, gaussian.mean + sign * rim, 0.0) for sign in (1, -1)):
+                    return True
+        return False
 
     def _is_seen_through(self, frame: Frame, place_world: np.ndarray, radius_m: float) -> bool:
         p = transform(invert(frame.T_world_camera), place_world[None])
@@ -116,7 +157,7 @@ class ReferenceMap:
         if (used < -slack).any() or (used > last + slack).any():
             return False
         column, row = np.clip(np.floor(used + 0.5).astype(int), 0, last) * stride + stride // 2
-        margin_m = self.config.carve_margin_m + 3.0 * float(self._sigma_m(np.array(z)))
+        margin_m = self.config.carve_margin_m + CARVE_SIGMAS * float(self._sigma_m(np.array(z)))
         return z + margin_m < self._nearest_m(frame.depth_m, int(row), int(column))
 
     def _nearest_m(self, depth_m: np.ndarray, v: int, u: int) -> float:

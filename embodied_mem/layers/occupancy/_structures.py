@@ -2,7 +2,8 @@
 
 The map is a hash of bricks of 8x8x8 cells. A cell is one byte: the top bit says that it has a Gaussian, the rest
 is its clamped log-odds in 127 levels (0: unknown). Gaussians lie in arrays of their own, found through a second
-hash by cell id (`brick * 512 + local`). Moments are kept relative to the cell and quantised: 46 bytes a Gaussian.
+hash by cell id (`brick * 512 + local`). Functions that run often take single arrays and numbers: on the CPU, Warp
+passes structs by value, and copying all of `MapArrays` takes longer than most of them. Moments are kept relative to the cell and quantised: 46 bytes a Gaussian.
 """
 
 # Warp reads annotations as its own types, so mypy and ruff can say nothing useful about kernel code.
@@ -19,8 +20,6 @@ TOMBSTONE = -1
 NO_LABEL = -1
 TRANSIENT = -2
 NUM_LABEL_SLOTS = 4
-NUM_SUMS = 14
-"""weight, offset (3), products (6), colour (3), number of points."""
 
 MEAN_STEPS = 65535.0
 """Steps of a mean across its cell."""
@@ -45,6 +44,8 @@ NUM_POINTS = 1
 NUM_CANDIDATES = 2
 NUM_MISSING = 3
 
+vec14 = wp.types.vector(14, wp.float32)
+"""A cell's sums in a frame: weight, offset (3), products (6), colour (3), number of points."""
 vec3u16 = wp.types.vector(3, wp.uint16)
 vec6i16 = wp.types.vector(6, wp.int16)
 vec2i16 = wp.types.vector(2, wp.int16)
@@ -71,9 +72,28 @@ class MapArrays:
 
 
 @wp.struct
+class Sight:
+    """What it takes to tell whether a place was seen through: small, because functions get a copy of it.
+
+    Intrinsics and image size count used pixels, not the image's.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    last_column: float
+    last_row: float
+    near_m: float  # nearer places are not judged
+    margin_m: float
+    margin_per_m2: float
+
+
+@wp.struct
 class View:
     """One frame's camera and the block of bricks around its view; positions are relative to that block's corner."""
 
+    sight: Sight
     R_grid_camera: wp.mat33
     t_grid_camera: wp.vec3  # metres from the block's corner
     origin_brick: wp.vec3i
@@ -108,11 +128,12 @@ class Rules:
     min_log_odds: float
     log_odds_step: float
     miss_weight_decay: float
+    edge_weight_decay: float
     sigma_m: float
     sigma_per_m2: float
-    carve_margin_m: float
     max_edge_ratio: float
     min_variance: float  # in squared cell sides
+    point_variance: float  # the same, when points are asked for
     gate: float  # squared sigmas, along each axis
     thickness: float  # squared sigmas, across the surface
 
@@ -129,7 +150,7 @@ class Scratch:
     candidate_is_hit: wp.array(dtype=wp.int32)
     slot_of_cell: wp.array(dtype=wp.int32)  # candidate * 512 + local -> slot in sums, -1 where untouched
     touched_cell: wp.array(dtype=wp.int32)
-    sums: wp.array2d(dtype=wp.float32)
+    sums: wp.array(dtype=vec14)
     label_slots: wp.array2d(dtype=wp.int32)
     label_counts: wp.array2d(dtype=wp.int32)
     counters: wp.array(dtype=wp.int32)
@@ -156,16 +177,18 @@ def hash_cell(cell: int, num_slots: int) -> int:
 
 
 @wp.func
-def find_brick(m: MapArrays, x: int, y: int, z: int) -> int:
+def find_brick(
+    brick_hash: wp.array(dtype=wp.int32), brick_coord: wp.array(dtype=wp.vec3i), x: int, y: int, z: int
+) -> int:
     """The brick at that brick coordinate, or -1. Linear probing; bricks are never removed one by one."""
-    num_slots = m.brick_hash.shape[0]
+    num_slots = brick_hash.shape[0]
     slot = hash_brick(x, y, z, num_slots)
     found = int(-1)
     for _ in range(num_slots):
-        entry = m.brick_hash[slot]
+        entry = brick_hash[slot]
         if entry == 0:
             break
-        coord = m.brick_coord[entry - 1]
+        coord = brick_coord[entry - 1]
         if coord[0] == x and coord[1] == y and coord[2] == z:
             found = entry - 1
             break
@@ -195,17 +218,19 @@ def put_brick(m: MapArrays, x: int, y: int, z: int) -> int:
 
 
 @wp.func
-def gaussian_slot(m: MapArrays, cell: int) -> int:
+def gaussian_slot(
+    gaussian_hash: wp.array(dtype=wp.int32), gaussian_cell: wp.array(dtype=wp.int32), cell: int
+) -> int:
     """Where in `gaussian_hash` the cell's Gaussian stands, or -1."""
-    num_slots = m.gaussian_hash.shape[0]
+    num_slots = gaussian_hash.shape[0]
     slot = hash_cell(cell, num_slots)
     found = int(-1)
     for _ in range(num_slots):
-        entry = m.gaussian_hash[slot]
+        entry = gaussian_hash[slot]
         if entry == 0:
             break
         if entry > 0:
-            if m.gaussian_cell[entry - 1] == cell:
+            if gaussian_cell[entry - 1] == cell:
                 found = slot
                 break
         slot += 1
@@ -215,12 +240,14 @@ def gaussian_slot(m: MapArrays, cell: int) -> int:
 
 
 @wp.func
-def find_gaussian(m: MapArrays, cell: int) -> int:
+def find_gaussian(
+    gaussian_hash: wp.array(dtype=wp.int32), gaussian_cell: wp.array(dtype=wp.int32), cell: int
+) -> int:
     """The Gaussian of the cell, or -1."""
-    slot = gaussian_slot(m, cell)
+    slot = gaussian_slot(gaussian_hash, gaussian_cell, cell)
     if slot < 0:
         return -1
-    return m.gaussian_hash[slot] - 1
+    return gaussian_hash[slot] - 1
 
 
 @wp.func
@@ -248,16 +275,14 @@ def hash_gaussian(m: MapArrays, gaussian: int):
 
 
 @wp.func
-def mean_in_cell(m: MapArrays, gaussian: int) -> wp.vec3:
+def mean_in_cell(q: vec3u16) -> wp.vec3:
     """The mean, 0..1 across its cell on each axis."""
-    q = m.mean[gaussian]
     return wp.vec3(float(q[0]), float(q[1]), float(q[2])) * (1.0 / MEAN_STEPS)
 
 
 @wp.func
-def covariance_in_cell(m: MapArrays, gaussian: int, min_variance: float) -> wp.mat33:
+def covariance_in_cell(q: vec6i16, min_variance: float) -> wp.mat33:
     """The covariance in squared cell sides, `min_variance` added to its diagonal."""
-    q = m.covariance[gaussian]
     s = 1.0 / COVARIANCE_STEPS
     xx = float(q[0]) * s + min_variance
     xy = float(q[1]) * s
@@ -269,7 +294,7 @@ def covariance_in_cell(m: MapArrays, gaussian: int, min_variance: float) -> wp.m
 
 
 @wp.func
-def excess(rules: Rules, S: wp.mat33, A: wp.mat33, d: wp.vec3) -> float:
+def excess(gate: float, thickness: float, S: wp.mat33, A: wp.mat33, d: wp.vec3) -> float:
     """How far `d` from the mean is out of the Gaussian with covariance `S`, inverse `A`: up to 1 is inside its gates.
 
     Along the cell's axes the gate is a box, which a surface that fills its cell fills to the corners (an ellipsoid
@@ -283,7 +308,7 @@ def excess(rules: Rules, S: wp.mat33, A: wp.mat33, d: wp.vec3) -> float:
     n = wp.normalize(power * (power * wp.vec3(0.61, 0.53, 0.59)))
     n = wp.normalize(power * (power * n))
     across = wp.dot(n, d)
-    return wp.max(box / rules.gate, across * across * wp.dot(n, A * n) / rules.thickness)
+    return wp.max(box / gate, across * across * wp.dot(n, A * n) / thickness)
 
 
 @wp.func

@@ -9,13 +9,16 @@ import numpy as np
 from embodied_mem.geometry import back_project, transform
 from embodied_mem.layers.occupancy import _structures
 from embodied_mem.layers.occupancy._carving import TILE
-from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, NUM_LABEL_SLOTS, NUM_SUMS
+from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, NUM_LABEL_SLOTS
 from embodied_mem.layers.occupancy._warp import wp
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.messages import Frame
 
 MAX_TOUCHED_CELLS = 1 << 16
 """Cells that one frame can hit: more than a 5 m deep view has at 3 cm. Points of further cells are left out."""
+
+CARVE_SIGMAS = 3.0
+"""Sigmas of depth noise that a place must lie before the measured depth to be seen through."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,19 @@ def make_view(frame: Frame, block: Block, tick: int, config: OccupancyConfig) ->
     view.stride = config.stride_px
     view.offset, view.columns, view.rows = used_pixels(frame, config.stride_px)
     view.tick = tick
+    view.sight = _make_sight(view, config)
     return view
+
+
+def _make_sight(view: _structures.View, config: OccupancyConfig) -> _structures.Sight:
+    sight, stride = _structures.Sight(), view.stride
+    sight.fx, sight.fy = view.fx / stride, view.fy / stride
+    sight.cx, sight.cy = (view.cx - view.offset) / stride, (view.cy - view.offset) / stride
+    sight.last_column, sight.last_row = view.columns - 1, view.rows - 1
+    sight.near_m = 0.5 * config.cell_m
+    sight.margin_m = config.carve_margin_m + CARVE_SIGMAS * config.depth_sigma_m
+    sight.margin_per_m2 = CARVE_SIGMAS * config.depth_sigma_per_m2
+    return sight
 
 
 def make_rules(config: OccupancyConfig) -> _structures.Rules:
@@ -82,10 +97,11 @@ def make_rules(config: OccupancyConfig) -> _structures.Rules:
     rules.occupied_level = config.occupied_level
     rules.min_log_odds, rules.log_odds_step = config.min_log_odds, config.log_odds_step
     rules.miss_weight_decay = config.miss_weight_decay
+    rules.edge_weight_decay = config.edge_weight_decay
     rules.sigma_m, rules.sigma_per_m2 = config.depth_sigma_m, config.depth_sigma_per_m2
-    rules.carve_margin_m = config.carve_margin_m
     rules.max_edge_ratio = config.max_edge_ratio
     rules.min_variance = (config.min_sigma_m / config.cell_m) ** 2
+    rules.point_variance = (config.point_sigma_m / config.cell_m) ** 2
     rules.gate, rules.thickness = config.gate_sigmas**2, config.thickness_sigmas**2
     return rules
 
@@ -130,7 +146,7 @@ class FrameScratch:
         arrays.pooled_m = wp.zeros((rows, columns), dtype=wp.float32, device=device)
         arrays.tile_max_m = wp.zeros(tiles, dtype=wp.float32, device=device)
         arrays.touched_cell = wp.zeros(num_touched, dtype=wp.int32, device=device)
-        arrays.sums = wp.zeros((num_touched, NUM_SUMS), dtype=wp.float32, device=device)
+        arrays.sums = wp.zeros(num_touched, dtype=_structures.vec14, device=device)
         arrays.label_slots = wp.full((num_touched, NUM_LABEL_SLOTS), -1, dtype=wp.int32, device=device)
         arrays.label_counts = wp.zeros((num_touched, NUM_LABEL_SLOTS), dtype=wp.int32, device=device)
 

@@ -24,12 +24,15 @@ class OccupancyConfig:
         min_log_odds, max_log_odds: evidence is clamped to these, so that a change shows after a few frames.
         remove_log_odds: a Gaussian whose evidence falls to this is removed; its cell stays known as free.
         miss_weight_decay: what a miss multiplies a Gaussian's moments' weight by.
+        edge_weight_decay: the same when only a rim of it was seen through, so that it follows wavering edges.
         depth_sigma_m, depth_sigma_per_m2: the sensor's noise, sigma = depth_sigma_m + depth_sigma_per_m2 * z**2.
         carve_margin_m: how far behind a cell's centre (or its Gaussian's mean) a depth must lie, besides three
             sigmas of noise, to say that the place was seen through.
         carve_window_px: a place is seen through only when the nearest depth this many pixels around it is behind it.
         max_edge_ratio: a pixel further than this times its depth from both neighbours is a flying pixel and left out.
-        min_sigma_m: what is added (squared) to each covariance when it is read.
+        min_sigma_m: what is added (squared) to each covariance when rays are cast or a snapshot is taken.
+        point_sigma_m: the same when points are asked for: a surface a few millimetres thin would slip between points
+            that lie 2 or 3 cm apart.
         gate_sigmas, thickness_sigmas: how many sigmas around its mean a Gaussian fills, along each axis and across the
             surface. (A surface that fills its cell evenly reaches sqrt(3) sigmas.)
         transient_labels: labels that carve but are never fused, such as people.
@@ -42,17 +45,19 @@ class OccupancyConfig:
     min_depth_m: float = 0.15
     max_depth_m: float = 5.0
     hit_log_odds: float = 0.85
-    miss_log_odds: float = -0.4
+    miss_log_odds: float = -0.85
     min_log_odds: float = -2.0
     max_log_odds: float = 3.5
     remove_log_odds: float = -1.0
     miss_weight_decay: float = 0.7
+    edge_weight_decay: float = 0.25
     depth_sigma_m: float = 0.0012
     depth_sigma_per_m2: float = 0.0019
     carve_margin_m: float = 0.0
     carve_window_px: int = 0
     max_edge_ratio: float = 0.03
     min_sigma_m: float = 0.004
+    point_sigma_m: float = 0.007
     gate_sigmas: float = 1.8
     thickness_sigmas: float = 1.4
     transient_labels: tuple[str, ...] = ("person", "robot")
@@ -75,12 +80,14 @@ class OccupancyConfig:
             "remove_log_odds", self.min_log_odds <= self.remove_log_odds < 0, "from min_log_odds to below 0"
         )
         self._check("miss_weight_decay", 0.0 < self.miss_weight_decay <= 1.0, "above 0, at most 1")
+        self._check("edge_weight_decay", 0.0 < self.edge_weight_decay <= 1.0, "above 0, at most 1")
         self._check("depth_sigma_m", self.depth_sigma_m > 0.0, "above 0")
         self._check("depth_sigma_per_m2", self.depth_sigma_per_m2 >= 0.0, "0 or more")
         self._check("carve_margin_m", self.carve_margin_m >= 0.0, "0 or more")
         self._check("carve_window_px", 0 <= self.carve_window_px <= 64, "0..64")
         self._check("max_edge_ratio", self.max_edge_ratio > 0.0, "above 0")
         self._check("min_sigma_m", self.min_sigma_m > 0.0, "above 0")
+        self._check("point_sigma_m", self.point_sigma_m > 0.0, "above 0")
         self._check("gate_sigmas", 0.5 <= self.gate_sigmas <= 6.0, "0.5..6")
         is_thin = 0.1 <= self.thickness_sigmas <= self.gate_sigmas
         self._check("thickness_sigmas", is_thin, "0.1 or more, at most gate_sigmas")
