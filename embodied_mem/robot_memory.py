@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +34,11 @@ from embodied_mem.messages import (
     Interval,
     Location,
     MapChange,
+    ObservedInstance,
     ObserveReport,
     Operation,
     Percept,
+    PinholeCamera,
     Query,
     Region,
     Stay,
@@ -148,6 +150,23 @@ class RobotMemory:
         """Remember something that the robot did or saw happen, known since `known_ns` (default: its end)."""
         with self._write_lock, self._world_lock:
             return self._world.record(event, event.end_ns if known_ns is None else known_ns)
+
+    def adopt(
+        self, things: Sequence[ObservedInstance], *, stamp_ns: int, robot: str = "import"
+    ) -> WorldDelta:
+        """Take in things that somebody else knows of, as if `robot` had seen them for three seconds; the map stays."""
+        camera = PinholeCamera(fx=1.0, fy=1.0, cx=0.5, cy=0.5, width_px=2, height_px=2)
+        nothing = np.zeros((2, 2), dtype=np.float32)
+        added: dict[str, None] = {}
+        with self._world_lock:
+            for turn in range(3):  # what was seen fewer times counts as a false detection once it is missed
+                frame = Frame(
+                    stamp_ns=stamp_ns + turn * 1_000_000_000, camera=camera, T_world_camera=np.eye(4),
+                    depth_m=nothing, robot=robot, sensor="import",
+                )  # fmt: skip
+                delta = self._world.update(Percept(frame=frame, instances=tuple(things)))
+                added.update(dict.fromkeys(delta.added))
+        return WorldDelta(seen=delta.seen, added=tuple(added))
 
     def write(self, operation: Operation, *, known_ns: int | None = None) -> Audit:
         """Carry out what a person or a language model states: ADD, UPDATE, DELETE (ends, never erases) or NOOP.

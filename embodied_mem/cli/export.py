@@ -21,6 +21,8 @@ Examples:
   embodied-mem export outputs/demo/memory map.ply
   embodied-mem export outputs/demo/memory entities.json
   embodied-mem export outputs/demo/memory home.png
+  embodied-mem export outputs/demo/memory home.graphml
+  embodied-mem export outputs/demo/memory home.dsg.json
 """
 
 
@@ -31,15 +33,17 @@ Examples:
 def command(memory: Path, target: Path, as_json: bool) -> None:
     """Write the saved MEMORY to TARGET; its suffix says what.
 
-    .ply is the map's coloured points, .json the entities with their histories, .png the top-down picture.
+    .ply is the map's coloured points, .json the entities with their histories, .png the top-down picture;
+    .dsg.json is the scene graph for spark_dsg, .graph.json the same in plain words, .graphml for graph programs.
     """
-    if target.suffix not in WRITERS:
+    suffix = next((one for one in sorted(WRITERS, key=len, reverse=True) if target.name.endswith(one)), None)
+    if suffix is None:
         raise UnsupportedEncoding(
             f"cannot export to {str(target)!r}: the suffix must be one of {sorted(WRITERS)}. Rename the target."
         )
     with opened(memory) as robot_memory:
         target.parent.mkdir(parents=True, exist_ok=True)
-        number = WRITERS[target.suffix](robot_memory, target)
+        number = WRITERS[suffix](robot_memory, target)
     result = {"memory": str(memory), "target": str(target), "items": number}
     output.print_result(result, as_json, lambda: click.echo(f"wrote {number} items to {target}"))
 
@@ -90,8 +94,26 @@ def write_png(memory: RobotMemory, target: Path) -> int:
     return len(entities)
 
 
+def write_graph(memory: RobotMemory, target: Path) -> int:
+    """The scene graph in the format that the suffix names; how many nodes it has."""
+    from embodied_mem.serve import scene_graph
+    from embodied_mem.serve.memory_graph import graph_of
+
+    writers = {
+        ".dsg.json": scene_graph.write_dsg,
+        ".graph.json": scene_graph.write_json,
+        ".graphml": scene_graph.write_graphml,
+    }
+    graph = graph_of(memory)
+    next(write for suffix, write in writers.items() if target.name.endswith(suffix))(graph, target)
+    return len(graph.nodes)
+
+
 WRITERS: dict[str, Callable[[RobotMemory, Path], int]] = {
     ".ply": write_ply,
     ".json": write_json,
     ".png": write_png,
+    ".dsg.json": write_graph,
+    ".graph.json": write_graph,
+    ".graphml": write_graph,
 }

@@ -1,0 +1,1 @@
+"""What other programs connect to: scene graphs as files, and question tools for language models over MCP."""
