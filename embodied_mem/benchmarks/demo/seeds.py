@@ -18,10 +18,10 @@ from embodied_mem.envs import HOUSEHOLD_ID
 from embodied_mem.envs.mujoco.config import HouseholdConfig
 
 
-def demo_config(seed: int, **options: Any) -> EpisodeConfig:
+def demo_config(seed: int, *, observe_every: int = 1, **options: Any) -> EpisodeConfig:
     """The demo's episode with environment options changed; configs/demo.yaml says the same for the command line."""
     env = EnvChoice(id=HOUSEHOLD_ID, options=HouseholdConfig(script="demo", **options))
-    return EpisodeConfig(env=env, policy=PolicyChoice(name="tour"), seed=seed)
+    return EpisodeConfig(env=env, policy=PolicyChoice(name="tour"), seed=seed, observe_every=observe_every)
 
 
 def graded_demo(config: EpisodeConfig, progress: Callable[[str], None]) -> tuple[GradedQuestion, ...]:
@@ -39,11 +39,19 @@ class SeedRun:
 
 
 def run_seeds(
-    goals: dict[str, Goal], prefix: str, seeds: Sequence[int], progress: Callable[[str], None]
+    goals: dict[str, Goal],
+    prefix: str,
+    seeds: Sequence[int],
+    progress: Callable[[str], None],
+    *,
+    observe_every: int = 1,
 ) -> SeedRun:
     """How many answers are right over `seeds`, and the largest position error among them."""
     by_seed = {
-        seed: graded_demo(demo_config(seed), functools.partial(_tell, progress, seed)) for seed in seeds
+        seed: graded_demo(
+            demo_config(seed, observe_every=observe_every), functools.partial(_tell, progress, seed)
+        )
+        for seed in seeds
     }
     graded = [one for of_seed in by_seed.values() for one in of_seed]
     rows = (
