@@ -104,6 +104,13 @@ class Thing:
         return self.placement.box
 
     @property
+    def reach(self) -> Box:
+        """The box of all its places so far: what a drawer or a door moves through."""
+        low = np.min([place.box.min_m for place in self.places], axis=0)
+        high = np.max([place.box.max_m for place in self.places], axis=0)
+        return Box(min_m=tuple(low.tolist()), max_m=tuple(high.tolist()))
+
+    @property
     def presence(self) -> float:
         return 1.0 / (1.0 + math.exp(-self.presence_logit))
 

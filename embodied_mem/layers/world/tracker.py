@@ -147,10 +147,13 @@ class Tracker:
             note_arrival(thing, self._state.views, is_uncovered=self._lies_in_hinged(thing))
 
     def _lies_in_hinged(self, thing: Thing) -> bool:
-        """Whether a drawer or the like is where the thing is."""
-        box = corners([thing.box])
-        near = self._state.roster.near(box[:, 0], box[:, 1], DRAWER_M)
-        return any(other.label in self._config.hinged_labels for other in near)
+        """Whether a drawer or the like is where the thing is, or moves through it."""
+        low, high = corners([thing.box])[0]
+        reaches = corners(
+            [other.reach for other in self._state.roster if other.label in self._config.hinged_labels]
+        )
+        gap_m = np.maximum(reaches[:, 0] - high, low - reaches[:, 1])
+        return bool((gap_m <= DRAWER_M).all(axis=1).any())
 
     def _part_twins(self) -> None:
         """Where two things of one label are in view, neither keeps points that lie on the other."""

@@ -297,3 +297,20 @@ def test_impossible_options_are_refused() -> None:
         WorldConfig(miss_rate=1.5)
     with pytest.raises(ValueError, match="cell_m"):
         WorldConfig(cell_m=0.0)
+
+
+def test_what_comes_into_view_in_an_opened_drawer_has_not_appeared() -> None:
+    stage, world = Stage(), new_world()
+
+    def look_at_drawer(front_m: float) -> None:
+        stage.put("drawer", front_m, 2.0, label="drawer", color="gray", size_m=(0.02, 0.4, 0.2))
+        for y in np.linspace(1.4, 2.6, 20):
+            world.update(stage.look((2.4, y, 1.5), (1.2, 2.0, 0.8)))
+
+    look_at_drawer(1.2)
+    closed_ns = stage.now_ns
+    stage.room.clock.advance(60.0)
+    stage.put("inside", 1.36, 2.0, label="bottle", color="green", size_m=(0.08, 0.08, 0.15))
+    look_at_drawer(1.6)
+    assert world.count("bottle").value == 1
+    assert [change.kind for change in world.changes(since_ns=closed_ns).value or ()] == ["open"]
