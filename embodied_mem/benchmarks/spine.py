@@ -62,7 +62,9 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
 
 
 def stream_rows(seconds: float, progress: Progress) -> list[Row]:
-    """Frames that reach the node's memory from another process, among those sent, and how its memory grows."""
+    """Frames that reach the node's memory from another process, among those sent, how its memory grows, and how long
+    questions over the service take meanwhile.
+    """
     from embodied_mem.ros.stream import measure_stream
 
     progress(f"streaming {STREAM_HZ:g} Hz for {seconds:g} s over ROS")
@@ -71,6 +73,12 @@ def stream_rows(seconds: float, progress: Progress) -> list[Row]:
         measured(GOALS, "stream.delivered", figures["delivered"]),
         measured(GOALS, "stream.rss_growth_mib", figures["rss_growth_mib"], "MiB"),
         measured(GOALS, "stream/sent", figures["sent"]),
+        *(
+            measured(
+                GOALS, f"stream/question_{name}_ms", float(np.percentile(figures["question_ms"], at)), "ms"
+            )
+            for name, at in (("p50", 50), ("p99", 99), ("max", 100))
+        ),
     ]
 
 

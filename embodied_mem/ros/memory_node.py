@@ -1,7 +1,8 @@
 """The memory on a robot: RGB-D and poses in; entities, markers, the occupied cloud, answers and diagnostics out.
 
-A lifecycle node. Input, questions and publishing run on one single-threaded executor; decoding and updating run in
-one worker thread (`MemoryWorker`), so a question waits for at most one update. The interface is described in
+A lifecycle node. Input and questions run on one single-threaded executor; decoding and updating run in one worker thread
+(`MemoryWorker`), so a question waits for at most one update; what the memory holds is published by a third
+(`MemoryOutputs`). The interface is described in
 docs/ros_interface.md.
 """
 
@@ -18,27 +19,25 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from sensor_msgs.msg import PointCloud2
-from visualization_msgs.msg import MarkerArray
+from rclpy.qos import QoSProfile
 
 from embodied_mem.errors import EmbodiedMemError
 from embodied_mem.messages import Event
 from embodied_mem.robot_memory import RobotMemory
-from embodied_mem.ros.clouds import entity_markers, occupied_cloud
 from embodied_mem.ros.conversions.basics import header, time_from_ns
-from embodied_mem.ros.conversions.entities import change_to_msg, entities_to_msg
+from embodied_mem.ros.conversions.entities import change_to_msg
 from embodied_mem.ros.drops import DropLog
 from embodied_mem.ros.health import diagnostics
 from embodied_mem.ros.intake import FrameIntake
 from embodied_mem.ros.node_config import MemoryNodeConfig
+from embodied_mem.ros.outputs import MemoryOutputs
 from embodied_mem.ros.parameters import declare
 from embodied_mem.ros.services import MemoryServices
 from embodied_mem.ros.transport import transport_problem
 from embodied_mem.ros.worker import MemoryWorker
 from embodied_mem.sensing.rgbd import RgbdSet, StageFailed, build_frame
 from embodied_mem_interfaces.msg import Change as ChangeMsg
-from embodied_mem_interfaces.msg import EntityArray, MemoryStatus
+from embodied_mem_interfaces.msg import MemoryStatus
 
 SWITCH_INTERVAL_S = 0.0005
 """How often Python lets another thread run; its default of 5 ms would be added to every answer during an update."""
@@ -63,10 +62,21 @@ class MemoryNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
-            self.memory = RobotMemory.open(self.config.path or None, self.config.memory)
+            self._configure()
         except EmbodiedMemError as error:
             self.get_logger().error(f"cannot open the memory: {error}")
             return TransitionCallbackReturn.FAILURE
+        except Exception:  # rclpy would keep it to itself
+            self.get_logger().error("cannot configure", exc_info=True)
+            raise
+        problem = transport_problem()
+        if problem:
+            self.get_logger().warning(problem)
+        self._state = "inactive"
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        self.memory = RobotMemory.open(self.config.path or None, self.config.memory)
         self.worker = MemoryWorker(
             queue_size=self.config.input.queue_size,
             on_overtaken=lambda error: self.drops.drop("queue", error),
@@ -76,11 +86,6 @@ class MemoryNode(LifecycleNode):
         )
         self._memory_services = MemoryServices(self)
         self._create_outputs()
-        problem = transport_problem()
-        if problem:
-            self.get_logger().warning(problem)
-        self._state = "inactive"
-        return TransitionCallbackReturn.SUCCESS
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.intake.is_active = True
@@ -108,11 +113,11 @@ class MemoryNode(LifecycleNode):
             return
         self.intake.destroy()
         self._memory_services.destroy()
-        for timer in self._timers_of_outputs:
-            self.destroy_timer(timer)
-        for publisher in self._outputs:
+        self._outputs.destroy()
+        self.destroy_timer(self._health_timer)
+        self.worker.stop()  # what is queued still tells of changes
+        for publisher in (self._changes_out, self._status_out, self._diagnostics_out):
             self.destroy_publisher(publisher)
-        self.worker.stop()
         if self.config.path and self.config.save_on_exit:
             self.memory.save()
         self.memory.close()
@@ -169,33 +174,17 @@ class MemoryNode(LifecycleNode):
     # -- out --------------------------------------------------------------------------------------------------------
 
     def _create_outputs(self) -> None:
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._entities_out = self._output(EntityArray, "~/entities", latched)
-        self._markers_out = self._output(MarkerArray, "~/markers", latched)
-        self._cloud_out = self._output(PointCloud2, "~/occupied", latched)
-        self._changes_out = self._output(ChangeMsg, "~/changes", QoSProfile(depth=100))
-        self._status_out = self._output(MemoryStatus, "~/status", QoSProfile(depth=10))
-        self._diagnostics_out = self._output(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
-        self._outputs = [
-            self._entities_out, self._markers_out, self._cloud_out,
-            self._changes_out, self._status_out, self._diagnostics_out,
-        ]  # fmt: skip
-        rates = self.config.output
-        periodic = [
-            (rates.entities_hz, self._publish_entities),
-            (rates.markers_hz, self._publish_markers),
-            (rates.cloud_hz, self._publish_cloud),
-            (1.0, self._publish_health),
-        ]
-        self._timers_of_outputs = [
-            self.create_timer(1.0 / rate_hz, publish, clock=self._steady)
-            for rate_hz, publish in periodic
-            if rate_hz > 0
-        ]
-
-    def _output(self, message_type: Any, topic: str, qos: QoSProfile) -> Any:
-        # Not a lifecycle publisher: answers, status and diagnostics matter most when the node is not active.
-        return self.create_publisher(message_type, topic, qos)
+        # No lifecycle publishers: answers, status and diagnostics matter most when the node is not active.
+        self._changes_out = self.create_publisher(ChangeMsg, "~/changes", QoSProfile(depth=100))
+        self._status_out = self.create_publisher(MemoryStatus, "~/status", QoSProfile(depth=10))
+        self._diagnostics_out = self.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+        self._health_timer = self.create_timer(1.0, self._publish_health, clock=self._steady)
+        self._outputs = MemoryOutputs(
+            self,
+            self.config.output,
+            self.config.input.world_frame,
+            lambda: (self._memory_now(), self.newest_frame_ns),
+        )
 
     def status(self) -> MemoryStatus:
         """How far the memory is."""
@@ -210,25 +199,8 @@ class MemoryNode(LifecycleNode):
         message.update_ms = sum(self._update_ms) / max(1, len(self._update_ms))
         return message
 
-    def _publish_entities(self) -> None:
-        entities = self._memory_now().entities()
-        frame = self.config.input.world_frame
-        self._entities_out.publish(entities_to_msg(entities, self.newest_frame_ns, frame))
-
-    def _publish_markers(self) -> None:
-        if self._markers_out.get_subscription_count():
-            entities = self._memory_now().entities()
-            frame = self.config.input.world_frame
-            self._markers_out.publish(entity_markers(entities, self.newest_frame_ns, frame))
-
-    def _publish_cloud(self) -> None:
-        if self._cloud_out.get_subscription_count():
-            snapshot = self._memory_now().map_snapshot()
-            least, frame = self.config.output.cloud_min_occupancy, self.config.input.world_frame
-            self._cloud_out.publish(occupied_cloud(snapshot, least, self.newest_frame_ns, frame))
-
     def _publish_health(self) -> None:
-        self._num_entities = len(self._memory_now().entities())
+        self._num_entities = self._memory_now().num_entities
         status = self.status()
         self._status_out.publish(status)
         self._diagnostics_out.publish(

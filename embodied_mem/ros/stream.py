@@ -1,4 +1,4 @@
-"""Does a memory node keep up with a camera in another process? Counts frames and watches its resident memory."""
+"""Does a memory node keep up with a camera in another process? Counts frames, asks meanwhile, watches its memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ from typing import Any
 import rclpy
 import yaml
 
+from embodied_mem.messages import Query
 from embodied_mem.ros.client import MemoryClient, MemoryUnreachable
 from embodied_mem.ros.transport import PROFILE_VARIABLE, node_environment, random_domain_id
 
 STOP_S = 15.0
 SAMPLE_S = 1.0
+ASK_PERIOD_S = 0.04
+QUESTIONS = (
+    Query(kind="where", entity="red mug"),
+    Query(kind="find", label="mug"),
+    Query(kind="history", entity="bottle"),
+    Query(kind="changes"),
+    Query(kind="count", label="mug"),
+)
 
 
 @contextmanager
@@ -58,11 +67,13 @@ def node_process(
 def measure_stream(
     seconds: float = 60.0, hz: float = 15.0, *, width_px: int = 640, height_px: int = 480
 ) -> dict[str, Any]:
-    """Stream RGB-D with segmentation to a memory node for `seconds`; all three are separate processes.
+    """Stream RGB-D with segmentation to a memory node for `seconds` and ask it questions meanwhile; camera, memory and
+    asker are separate processes.
 
     Returns:
         `sent`, `received` (depth images that reached the node), `observed`, `dropped`, `delivered` (observed/sent),
-        `update_ms`, `rss_mib` (one sample a second), `rss_growth_mib` (last against the end of the first third).
+        `update_ms`, `rss_mib` (one sample a second), `rss_growth_mib` (last against the end of the first third),
+        `question_ms` (the round trip of each question).
     """
     environment = node_environment(domain_id=random_domain_id())
     camera = {"seconds": float(seconds), "hz": float(hz), "width_px": width_px, "height_px": height_px}
@@ -83,7 +94,7 @@ def measure_stream(
                 environment=environment,
                 log_path=logs / "camera.log",
             ) as source:
-                samples = _watch(memory, source, client, seconds)
+                samples, question_ms = _watch(memory, source, client, seconds)
             sent = _sent(logs / "camera.log")
             status = _settled(client)
             client.close()
@@ -94,6 +105,7 @@ def measure_stream(
         "dropped": int(status.frames_dropped),
         "delivered": int(status.frames_observed) / max(1, sent),
         "update_ms": float(status.update_ms),
+        "question_ms": question_ms,
         "rss_mib": samples,
         "rss_growth_mib": samples[-1] - samples[len(samples) // 3] if samples else 0.0,
     }
@@ -114,19 +126,28 @@ def _client_context(environment: dict[str, str]) -> Iterator[Any]:
 
 def _watch(
     memory: subprocess.Popen[bytes], source: subprocess.Popen[bytes], client: MemoryClient, seconds: float
-) -> list[float]:
-    """Resident memory of the node once a second while frames come, in MiB."""
+) -> tuple[list[float], list[float]]:
+    """Resident memory of the node once a second while frames come, in MiB, and the round trips of questions, in ms."""
     samples: list[float] = []
+    question_ms: list[float] = []
     end_s = time.monotonic() + seconds + 120.0
     while source.poll() is None and time.monotonic() < end_s:
-        client.spin_for(SAMPLE_S)
         if memory.poll() is not None:
             raise MemoryUnreachable(
                 f"the memory node ended with exit code {memory.returncode} during the stream."
             )
-        if client.status is not None and client.status.frames_observed:
-            samples.append(_resident_mib(memory.pid))
-    return samples
+        if client.status is None or client.status.frames_observed == 0:
+            client.spin_for(SAMPLE_S)
+            continue
+        sample_s = time.monotonic() + SAMPLE_S
+        while time.monotonic() < sample_s:
+            query = QUESTIONS[len(question_ms) % len(QUESTIONS)]
+            start_s = time.perf_counter()
+            client.recall(query)
+            question_ms.append((time.perf_counter() - start_s) * 1e3)
+            client.spin_for(ASK_PERIOD_S)
+        samples.append(_resident_mib(memory.pid))
+    return samples, question_ms
 
 
 def _resident_mib(pid: int) -> float:
