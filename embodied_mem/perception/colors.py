@@ -24,6 +24,10 @@ _HUES = (
     (305, "purple"),
 )
 
+MIDDLE_GRAY = 0.525
+"""Light only darkens: what is brighter than middle gray (128 of 255, and its tints) was painted brighter than gray or
+brown."""
+
 BITS = 4
 """Bits per channel that the histogram looks at; below that is sensor noise."""
 
@@ -43,7 +47,7 @@ def color_name(color_rgb: tuple[float, float, float]) -> str:
     if value < 0.16 or (chroma < 0.07 and value < 0.24):
         return "black"
     if chroma < 0.09 or saturation < 0.15:
-        return "white" if value > 0.62 else "gray"
+        return "white" if value > MIDDLE_GRAY else "gray"
     return _hue_name(hue * 360.0, saturation, value)
 
 
@@ -53,7 +57,7 @@ def _hue_name(hue_deg: float, saturation: float, value: float) -> str:
         return "pink" if is_pale and (hue_deg >= 300 or saturation < 0.45) else "red"
     if hue_deg >= 305:
         return "pink" if value > 0.4 else "purple"
-    if 10 <= hue_deg < 45 and (value < 0.60 or saturation < 0.5):
+    if 10 <= hue_deg < 45 and (value < MIDDLE_GRAY or saturation < 0.5):
         return "brown"
     return next(name for limit, name in _HUES if hue_deg < limit)
 
