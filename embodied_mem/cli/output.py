@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
+
+from embodied_mem.serve.plain import plain as jsonable
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+__all__ = [
+    "console",
+    "json_option",
+    "jsonable",
+    "multirun_option",
+    "overrides_argument",
+    "print_json",
+    "print_result",
+    "show_config",
+    "show_config_option",
+    "table",
+]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 show_config_option = click.option(
@@ -45,23 +58,6 @@ def print_result(value: Any, as_json: bool, show: Callable[[], None]) -> None:
         print_json(value)
     else:
         show()
-
-
-def jsonable(value: Any) -> Any:
-    """Messages, boxes and arrays as plain JSON values; NaN and infinity become null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(item) for item in value]
-    if isinstance(value, np.generic):
-        return jsonable(value.item())
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    return value if isinstance(value, (bool, int, str, type(None))) else str(value)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
