@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,13 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.geometry import pose_from_quaternion
 from embodied_mem.ros.conversions.basics import header, ns_from_time
 from embodied_mem.ros.parameters import declare
-from embodied_mem.ros.sim_node import BASE_FRAME, HEAD_JOINTS, SimNodeConfig, make_env
+from embodied_mem.ros.sim_node import BASE_FRAME, HEAD_JOINTS, LATCHED, QUIET_TOPIC, SimNodeConfig, make_env
 from embodied_mem_interfaces.msg import MemoryStatus, RobotCommand
 
 REPEAT_S = 1.0
@@ -41,7 +42,9 @@ class DriverConfig:
     env_options: str = "{}"
     seed: int = 0
     policy: str = "embodied_mem.envs.mujoco.tour:TourPolicy"
-    """`module:Class`, built from the floor plan, with `act(observation, info)`, `reset(seed)`, `done` and `phase`."""
+    """`module:Class`, built as `Class(plan, may_return=...)` from the floor plan, with `act(observation, info)`,
+    `reset(seed)`, `done` and `phase`. `may_return()` is whether the simulator has said that nothing is scheduled any more.
+    """
     memory_node: str = "/memory_node"
     """Whose status is waited for; empty: nobody's."""
     max_behind_s: float = 0.5
@@ -56,7 +59,8 @@ class DriverNode(Node):
     def __init__(self, **node_options: Any) -> None:
         super().__init__("driver_node", **node_options)
         self.config = declare(self, DriverConfig())
-        self._policy = load_policy(self.config)
+        self._is_quiet = False
+        self._policy = load_policy(self.config, lambda: self._is_quiet)
         self._policy.reset(self.config.seed)
         self._base: Odometry | None = None
         self._joints: JointState | None = None
@@ -74,6 +78,7 @@ class DriverNode(Node):
         if self.config.memory_node:
             status = f"{self.config.memory_node}/status"
             self.create_subscription(MemoryStatus, status, self._on_status, QoSProfile(depth=10))
+        self.create_subscription(Bool, QUIET_TOPIC, self._on_quiet, LATCHED)
         self.create_timer(0.5, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _on_base(self, message: Odometry) -> None:
@@ -84,6 +89,9 @@ class DriverNode(Node):
     def _on_joints(self, message: JointState) -> None:
         self._joints = message
         self._act()
+
+    def _on_quiet(self, message: Bool) -> None:
+        self._is_quiet = bool(message.data)
 
     def _on_status(self, message: MemoryStatus) -> None:
         if message.state == "active":
@@ -164,8 +172,8 @@ def proprioception(base: Odometry, joints: JointState) -> np.ndarray[Any, Any]:
     return np.array(values, dtype=np.float32)
 
 
-def load_policy(config: DriverConfig) -> Any:
-    """The policy that the parameters name, built from the environment's floor plan.
+def load_policy(config: DriverConfig, may_return: Callable[[], bool]) -> Any:
+    """The policy that the parameters name, built from the environment's floor plan; it asks `may_return` when it waits.
 
     Raises:
         ConfigError: no such class, or an environment without a floor plan.
@@ -185,7 +193,7 @@ def load_policy(config: DriverConfig) -> Any:
         env.close()
     if plan is None:
         raise ConfigError(f"environment {config.env!r} has no floor plan; drive it with cmd_vel instead.")
-    return policy_class(plan)
+    return policy_class(plan, may_return=may_return)
 
 
 def _command(action: dict[str, Any], stamp_ns: int) -> RobotCommand:

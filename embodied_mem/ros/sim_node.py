@@ -22,6 +22,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Bool
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.messages import Event, ObjectMention, PinholeCamera
@@ -36,6 +37,9 @@ from embodied_mem_interfaces.msg import InstanceSegmentation, RobotCommand
 
 WORLD_FRAME, BASE_FRAME, CAMERA_FRAME = "map", "base_link", "camera_optical"
 HEAD_JOINTS = ("head_pan", "head_tilt", "hand")
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+QUIET_TOPIC = "quiet"
+"""Whether nothing is scheduled in the home any more: all that a waiting policy is told, not what was done or where."""
 COMMAND_TIMEOUT_S = 0.5
 """A robot that hears no command for so long stands still."""
 
@@ -75,6 +79,7 @@ class SimNode(Node):
         self._head: tuple[float, ...] = ()
         self._hand = 0
         self._num_steps = 0
+        self._is_quiet: bool | None = None
         self.is_over = False
         self._observation, info = self._env.reset(seed=self.config.seed)
         self._stamp_ns = int(info["stamp_ns"])
@@ -146,14 +151,12 @@ class SimNode(Node):
     # -- sensors ----------------------------------------------------------------------------------------------------
 
     def _create_publishers(self) -> None:
-        images, latched = (
-            QoSProfile(depth=30),
-            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
-        )
+        images = QoSProfile(depth=30)
         self._clock_out = self.create_publisher(ClockMsg, "/clock", QoSProfile(depth=10))
         self._rgb_out = self.create_publisher(Image, "rgb", images)
         self._depth_out = self.create_publisher(Image, "depth", images)
-        self._info_out = self.create_publisher(CameraInfo, "camera_info", latched)
+        self._info_out = self.create_publisher(CameraInfo, "camera_info", LATCHED)
+        self._quiet_out = self.create_publisher(Bool, QUIET_TOPIC, LATCHED)
         self._segmentation_out = self.create_publisher(InstanceSegmentation, "segmentation", images)
         self._camera_pose_out = self.create_publisher(Odometry, "odometry", QoSProfile(depth=100))
         self._base_out = self.create_publisher(Odometry, "base_odometry", QoSProfile(depth=100))
@@ -164,9 +167,16 @@ class SimNode(Node):
         self._clock_out.publish(ClockMsg(clock=time_from_ns(self._stamp_ns)))
         for event in info.get("events", ()):
             self._events_out.publish(self._event(event))
+        self._publish_quiet()
         if self._num_steps % self.config.steps_per_frame == 0:
             self._publish_images()
         self._publish_robot()
+
+    def _publish_quiet(self) -> None:
+        is_quiet = bool(getattr(self._env.unwrapped, "script_is_over", True))
+        if is_quiet != self._is_quiet:
+            self._is_quiet = is_quiet
+            self._quiet_out.publish(Bool(data=is_quiet))
 
     def _publish_images(self) -> None:
         observation, stamp_ns = self._observation, self._stamp_ns
