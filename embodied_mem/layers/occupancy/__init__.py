@@ -2,6 +2,7 @@
 
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.layer import OccupancyLayer
+from embodied_mem.layers.occupancy.grid import SemanticGrid, occ_scannet_box
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 
-__all__ = ["FREE", "OCCUPIED", "UNKNOWN", "MapSnapshot", "OccupancyConfig", "OccupancyLayer"]
+__all__ = ["FREE", "OCCUPIED", "UNKNOWN", "MapSnapshot", "OccupancyConfig", "OccupancyLayer", "SemanticGrid", "occ_scannet_box"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Float64, Int16
 
-from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _structures
+from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _splatting, _structures
 from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, HAS_GAUSSIAN, LEVEL_MASK
 from embodied_mem.layers.occupancy._view import (
@@ -24,6 +24,8 @@ from embodied_mem.messages import Frame, MapChange
 TICK_SHIFT = 26
 """First and last seen are kept in ticks of 2**26 ns (67 ms) from the first frame: 4.5 years either way in 32 bits."""
 MAX_TICK = 2**31 - 1
+EMPTY_SCORE = 0.5
+"""What "empty" scores in the additive form: EmbodiedOcc has one huge Gaussian for it, as dense here as everywhere."""
 
 
 class GaussianMap:
@@ -174,6 +176,26 @@ class GaussianMap:
         hits = hit.numpy()
         labels = self.storage.arrays.labels.numpy()[np.maximum(hits, 0), 0]
         return np.array(depth_m.numpy()), np.where(hits >= 0, labels, -1).astype(np.int16)
+
+    def splat(
+        self,
+        corner_world: Float64[np.ndarray, "3"],
+        shape: tuple[int, int, int],
+        voxel_m: float,
+        *,
+        additive: bool,
+    ) -> tuple[Float32[np.ndarray, "x y z"], Int16[np.ndarray, "x y z"]]:
+        """Occupancy (NaN: unknown) and label (-1: none) of each voxel."""
+        grid = _splatting.VoxelGrid()
+        grid.corner = wp.vec3d(*(corner_world / self.config.cell_m).tolist())
+        grid.voxel_cells, grid.size = voxel_m / self.config.cell_m, wp.vec3i(*shape)
+        grid.form = _splatting.ADDITIVE if additive else _splatting.PRODUCT
+        grid.empty_score = EMPTY_SCORE
+        num_voxels = int(np.prod(shape))
+        occupancy = wp.empty(num_voxels, dtype=wp.float32, device=self._device)
+        label = wp.empty(num_voxels, dtype=wp.int16, device=self._device)
+        self._launch(_splatting.splat, shape, self.storage.arrays, self._rules, grid, occupancy, label)
+        return np.array(occupancy.numpy()).reshape(shape), np.array(label.numpy()).reshape(shape)
 
     def snapshot(self, labels: tuple[str, ...]) -> MapSnapshot:
         rows, cell_m = self.storage.rows(), self.config.cell_m

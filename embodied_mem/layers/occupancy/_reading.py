@@ -16,6 +16,7 @@ from embodied_mem.layers.occupancy._structures import (
     hash_gaussian,
     local_of,
     mean_in_cell,
+    probability_of,
     put_brick,
 )
 from embodied_mem.layers.occupancy._warp import wp
@@ -28,12 +29,6 @@ def cell_state(m: MapArrays, x: int, y: int, z: int) -> int:
     if brick < 0:
         return 0
     return int(m.cells[brick * BRICK_CELLS + local_of(x & 7, y & 7, z & 7)])
-
-
-@wp.func
-def probability_of(min_log_odds: float, log_odds_step: float, level: int) -> float:
-    log_odds = min_log_odds + float(level - 1) * log_odds_step
-    return 1.0 / (1.0 + wp.exp(-log_odds))
 
 
 @wp.kernel

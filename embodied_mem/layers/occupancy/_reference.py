@@ -19,6 +19,7 @@ TILE = 8
 CARVE_SIGMAS, EDGE_SIGMAS = 3.0, 1.2
 MIN_EDGE_VARIANCE = 1e-5
 CORNER = 0.48
+SPLAT_CORE = 0.4
 
 
 @dataclass
@@ -238,3 +239,47 @@ def _span_in_cell(
         a, b = (corner - origin) / direction, (corner + side_m - origin) / direction
     enter, leave = float(np.minimum(a, b).max()), float(np.maximum(a, b).min())
     return (max(enter, 0.0), leave) if leave > max(enter, 0.0) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadGaussian:
+    """A Gaussian as it is read: probability that it is occupied, and the shares of its labels."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    occupancy: float
+    shares: dict[int, float]
+
+
+def splat_voxel(
+    gaussians: list[ReadGaussian],
+    center: np.ndarray,
+    voxel_m: float,
+    cell_m: float,
+    empty_score: float | None,
+) -> tuple[float, int]:
+    """(occupancy, label) of one voxel; the additive form with `empty_score`, the product form without.
+
+    Only Gaussians whose cell overlaps the voxel grown by half a cell are asked, as in the kernel.
+    """
+    empty, total = 1.0, 0.0
+    scores: dict[int, float] = {}
+    reach_m = (voxel_m + cell_m) / 2
+    low, high = np.floor((center - reach_m) / cell_m), np.floor((center + reach_m) / cell_m)
+    for g in gaussians:
+        cell = np.floor(g.mean / cell_m)
+        if (cell < low).any() or (cell > high).any():
+            continue
+        d = g.mean - center
+        d = d - np.clip(d, -SPLAT_CORE * voxel_m, SPLAT_CORE * voxel_m)
+        e = g.occupancy * float(np.exp(-0.5 * d @ np.linalg.inv(g.covariance) @ d))
+        empty *= 1.0 - min(e, 0.999)
+        total += e
+        density = (
+            e if empty_score is not None else e / float(np.sqrt(np.linalg.det(g.covariance / cell_m**2)))
+        )
+        for label, share in g.shares.items():
+            scores[label] = scores.get(label, 0.0) + density * share
+    value = 1.0 - empty if empty_score is None else total / (total + empty_score)
+    best = max(scores, key=lambda label: scores[label]) if scores and value > 0.5 else -1
+    return value, best

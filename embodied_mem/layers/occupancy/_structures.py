@@ -314,3 +314,8 @@ def excess(gate: float, thickness: float, S: wp.mat33, A: wp.mat33, d: wp.vec3) 
 @wp.func
 def local_of(x: int, y: int, z: int) -> int:
     return (x * BRICK_SIDE + y) * BRICK_SIDE + z
+
+
+@wp.func
+def probability_of(min_log_odds: float, log_odds_step: float, level: int) -> float:
+    return 1.0 / (1.0 + wp.exp(-min_log_odds - float(level - 1) * log_odds_step))

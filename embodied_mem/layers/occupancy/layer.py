@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Float32, Int8, Int16
 
-from embodied_mem.errors import InvalidQuery, StampRunsBackwards
+from embodied_mem.errors import InvalidQuery, StampRunsBackwards, did_you_mean
+from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.grid import FORMS, OCC_SCANNET_VOXEL_M, SemanticGrid, grid_shape
 from embodied_mem.layers.occupancy.labels import LabelTable
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 from embodied_mem.messages import MapChange, Percept
@@ -93,6 +95,28 @@ class OccupancyLayer:
                 "range above 0."
             )
         return self._map.cast(origins, (directions / lengths).astype(np.float32), float(max_range_m))
+
+    def semantic_grid(
+        self, box: Box, voxel_m: float = OCC_SCANNET_VOXEL_M, *, form: str = "product"
+    ) -> SemanticGrid:
+        """The box as voxels, by splatting the Gaussians into them.
+
+        `form="product"` is probabilistic (a voxel is empty only if no Gaussian occupies it), `"additive"` sums as
+        EmbodiedOcc does, for comparison with its line of work.
+        """
+        if form not in FORMS:
+            raise InvalidQuery(f"form is {form!r}; it must be one of {FORMS}.{did_you_mean(form, FORMS)}")
+        corner = np.array(box.min_m, dtype=np.float64)
+        occupancy, label_index = self._map.splat(
+            corner, grid_shape(box, voxel_m), voxel_m, additive=form == "additive"
+        )
+        return SemanticGrid(
+            corner_world=corner,
+            voxel_m=voxel_m,
+            occupancy=occupancy,
+            label_index=label_index,
+            labels=self.labels,
+        )
 
     def snapshot(self) -> MapSnapshot:
         """Every Gaussian, as arrays of their own that later frames do not change."""
