@@ -1,8 +1,17 @@
 """What the place looks like: an online map of 3D semantic Gaussians, with free and unknown space kept apart."""
 
 from embodied_mem.layers.occupancy.config import OccupancyConfig
-from embodied_mem.layers.occupancy.layer import OccupancyLayer
 from embodied_mem.layers.occupancy.grid import SemanticGrid, occ_scannet_box
+from embodied_mem.layers.occupancy.layer import OccupancyLayer
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 
-__all__ = ["FREE", "OCCUPIED", "UNKNOWN", "MapSnapshot", "OccupancyConfig", "OccupancyLayer", "SemanticGrid", "occ_scannet_box"]
+__all__ = [
+    "FREE",
+    "OCCUPIED",
+    "UNKNOWN",
+    "MapSnapshot",
+    "OccupancyConfig",
+    "OccupancyLayer",
+    "SemanticGrid",
+    "occ_scannet_box",
+]
