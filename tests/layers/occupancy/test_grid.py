@@ -67,12 +67,12 @@ def read_gaussians(layer: OccupancyLayer) -> list[ReadGaussian]:
 @pytest.mark.parametrize("form", ["product", "additive"])
 @pytest.mark.parametrize("voxel_m", [0.1, 0.07, 0.23])
 def test_voxels_agree_with_the_plain_reference(layer: OccupancyLayer, form: str, voxel_m: float) -> None:
-    box = Box(min_m=(1.43, -0.62, 0.51), max_m=(1.9, 0.5, 1.6))
+    box = Box(min_m=(1.4, -0.62, 0.51), max_m=(1.9, 0.5, 1.6))
     grid = layer.semantic_grid(box, voxel_m, form=form)
     gaussians = read_gaussians(layer)
     empty_score = EMPTY_SCORE if form == "additive" else None
     rng = np.random.default_rng(0)
-    chosen = rng.choice(grid.occupancy.size, size=min(400, grid.occupancy.size), replace=False)
+    chosen = rng.choice(grid.occupancy.size, size=min(300, grid.occupancy.size), replace=False)
     expected = [
         splat_voxel(gaussians, center, voxel_m, CONFIG.cell_m, empty_score)
         for center in grid.centers_world.reshape(-1, 3)[chosen]
