@@ -12,13 +12,17 @@ from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:
     robot = PythonLaunchDescriptionSource(str(Path(__file__).with_name("robot.launch.py")))
-    chosen = {"path": LaunchConfiguration("bag"), "rate": LaunchConfiguration("rate")}
+    chosen = {
+        "path": ParameterValue(LaunchConfiguration("bag"), value_type=str),
+        "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
+    }
     return LaunchDescription(
         [
             DeclareLaunchArgument("bag", description="rosbag2 folder or file"),

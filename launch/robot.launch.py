@@ -7,30 +7,36 @@
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from embodied_mem.ros.transport import node_environment
 from launch import LaunchDescription
 
 TOPICS = ("rgb", "depth", "camera_info", "depth_camera_info", "segmentation", "odometry", "events")
-PARAMETERS = {
-    "world_frame": ("map", "the frame that the memory lives in: map, or odom where nothing corrects it"),
-    "use_segmentation": ("false", "an InstanceSegmentation comes with each image"),
-    "reliability": ("best_effort", "of the images' topics: best_effort hears all, reliable loses nothing"),
-    "memory_path": ("", "the memory's folder; empty keeps it in RAM"),
-    "use_sim_time": ("false", "time comes from /clock"),
-    "autostart": ("true", "configure and activate without a lifecycle manager"),
-}
+# Argument: the node's parameter, its type, its default. Typed, because launch would read an argument as YAML.
+ARGUMENTS = {
+    "world_frame": ("input.world_frame", str, "map", "the memory's frame: map, or odom where nothing corrects it"),
+    "camera_frame": ("input.camera_frame", str, "", "the camera's optical frame; empty: that of its images"),
+    "use_segmentation": ("input.use_segmentation", bool, "false", "an InstanceSegmentation comes with each image"),
+    "reliability": ("input.reliability", str, "best_effort", "best_effort hears all, reliable loses nothing"),
+    "memory_path": ("path", str, "", "the memory's folder; empty keeps it in RAM"),
+    "use_sim_time": ("use_sim_time", bool, "false", "time comes from /clock"),
+    "autostart": ("autostart", bool, "true", "configure and activate without a lifecycle manager"),
+}  # fmt: skip
 
 
 def generate_launch_description() -> LaunchDescription:
     environment = node_environment(base={"MUJOCO_GL": "egl"})
-    chosen = {name: LaunchConfiguration(name) for name in (*TOPICS, *PARAMETERS)}
+    parameters = {
+        parameter: ParameterValue(LaunchConfiguration(name), value_type=kind)
+        for name, (parameter, kind, _, _) in ARGUMENTS.items()
+    }
     return LaunchDescription(
         [
             *(DeclareLaunchArgument(name, default_value=name, description="topic") for name in TOPICS),
             *(
                 DeclareLaunchArgument(name, default_value=value, description=text)
-                for name, (value, text) in PARAMETERS.items()
+                for name, (_, _, value, text) in ARGUMENTS.items()
             ),
             # On a robot other machines listen too: only what keeps images from being lost is set, not the discovery range.
             *(
@@ -41,17 +47,8 @@ def generate_launch_description() -> LaunchDescription:
                 package="embodied_mem",
                 executable="memory_node",
                 output="screen",
-                remappings=[(name, chosen[name]) for name in TOPICS],
-                parameters=[
-                    {
-                        "use_sim_time": chosen["use_sim_time"],
-                        "autostart": chosen["autostart"],
-                        "path": chosen["memory_path"],
-                        "input.world_frame": chosen["world_frame"],
-                        "input.reliability": chosen["reliability"],
-                        "input.use_segmentation": chosen["use_segmentation"],
-                    }
-                ],
+                remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
+                parameters=[parameters],
             ),
         ]
     )

@@ -1,0 +1,82 @@
+"""What colcon and ament need of this repository, as far as it can be read without them."""
+
+import ast
+import configparser
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import setuptools
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def package_xml(path="package.xml"):
+    return ET.parse(REPOSITORY / path).getroot()
+
+
+def setup_arguments(monkeypatch):
+    """What setup.py hands to setuptools."""
+    given = {}
+    monkeypatch.setattr(setuptools, "setup", given.update)
+    monkeypatch.chdir(REPOSITORY)
+    source = (REPOSITORY / "setup.py").read_text(encoding="utf-8")
+    exec(compile(source, "setup.py", "exec"), {"__file__": str(REPOSITORY / "setup.py")})
+    return given
+
+
+def test_package_xml_and_setup_py_name_the_same_package(monkeypatch):
+    given, described = setup_arguments(monkeypatch), package_xml()
+    for key, tag in (("name", "name"), ("version", "version"), ("license", "license"), ("description", "description")):  # fmt: skip
+        assert given[key] == described.findtext(tag)
+    maintainer = described.find("maintainer")
+    assert re.fullmatch(r"[^@\s]+@[^@\s]+\.\w+", maintainer.get("email"))  # else colcon stops
+    assert (given["maintainer"], given["maintainer_email"]) == (maintainer.text, maintainer.get("email"))
+    assert described.findtext("export/build_type") == "ament_python"
+
+
+def test_the_ament_index_finds_the_package_its_launch_files_and_its_executables(monkeypatch):
+    given = setup_arguments(monkeypatch)
+    installed = dict(given["data_files"])
+    assert installed["share/ament_index/resource_index/packages"] == [f"resource/{given['name']}"]
+    assert (REPOSITORY / "resource" / given["name"]).is_file()
+    assert installed[f"share/{given['name']}"] == ["package.xml"]
+    launch_files = sorted(f"launch/{path.name}" for path in (REPOSITORY / "launch").glob("*.launch.py"))
+    assert installed[f"share/{given['name']}/launch"] == launch_files
+    config = configparser.ConfigParser()
+    config.read(REPOSITORY / "setup.cfg")
+    scripts = f"$base/lib/{given['name']}"  # where `ros2 run` and launch look
+    assert (config["develop"]["script_dir"], config["install"]["install_scripts"]) == (scripts, scripts)
+
+
+def test_package_xml_names_every_ros_package_that_is_imported():
+    described = package_xml()
+    named = {element.text for tag in ("depend", "exec_depend") for element in described.findall(tag)}
+    imported = set()
+    for folder in ("embodied_mem", "launch"):
+        for path in (REPOSITORY / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                module = node.module if isinstance(node, ast.ImportFrom) else None
+                names = (
+                    [alias.name for alias in node.names] if isinstance(node, ast.Import) else [module or ""]
+                )
+                imported |= {name.partition(".")[0] for name in names}
+    ros = {
+        n for n in imported if n in ("rclpy", "launch", "launch_ros") or n.endswith(("_msgs", "_interfaces"))
+    }
+    assert ros - named == set()
+
+
+def test_the_interfaces_package_lists_every_file_and_dependency_it_has():
+    folder = REPOSITORY / "embodied_mem_interfaces"
+    cmake = (folder / "CMakeLists.txt").read_text(encoding="utf-8")
+    files = {
+        str(path.relative_to(folder))
+        for kind in ("msg", "srv", "action")
+        for path in folder.glob(f"{kind}/*")
+    }
+    assert set(re.findall(r'"((?:msg|srv|action)/\w+\.\w+)"', cmake)) == files
+    named = {element.text for element in package_xml("embodied_mem_interfaces/package.xml").findall("depend")}
+    assert set(re.search(r"DEPENDENCIES ([\w ]+)", cmake)[1].split()) == named
+    used = set(re.findall(r"^(\w+)/", "\n".join((folder / file).read_text() for file in files), re.MULTILINE))
+    assert used <= named
