@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import furniture as designs
+from . import designs
 from .furniture import FlatTop, FurnitureModel
 from .parts import Colour, Rectangle, turn_quarters
 from .plan import DOOR_WIDTH_M, Doorway, Furniture, Receptacle, Room, Surface

@@ -1,7 +1,7 @@
 """Everything true about an episode, written as JSON lines for whoever checks answers afterwards.
 
 Line types: `start` (the home and every thing in it), `deed` (what the robot or the person did), `frame` (robot
-pose, pixels per thing in the robot's picture, things that moved since the last frame). Never shown to a memory.
+pose, camera position and viewing direction, pixels per thing in the robot's picture, things that moved since the last frame). Never shown to a memory.
 """
 
 from __future__ import annotations
@@ -87,12 +87,13 @@ class JsonLinesLog:
         now = {name: whereabouts(world, name) for name in world.things}
         moved = {name: asdict(where) for name, where in now.items() if where != self._last[name]}
         self._last = now
-        robot, person = world.robot, world.person
+        robot, person, T_world_camera = world.robot, world.person, world.T_world_camera()
         self._write(
             {
                 "type": "frame",
                 "stamp_ns": stamp_ns,
                 "robot": [robot.x, robot.y, robot.yaw_rad],
+                "camera": [*T_world_camera[:3, 3].tolist(), *T_world_camera[:3, 2].tolist()],
                 "room": world.robot_room(),
                 "person": [person.x, person.y, person.yaw_rad] if person.is_inside else None,
                 "pixels": dict(pixels),
