@@ -91,9 +91,11 @@ setup(
     maintainer="embodied_mem maintainers",
     maintainer_email="maintainers@embodied-mem.example",
     python_requires=">=3.11",
-    packages=find_packages(include=["embodied_mem", "embodied_mem.*"]),
+    # configs is a folder of YAML, reached through a link, and no Python package: it has to be named.
+    packages=[*find_packages(include=["embodied_mem", "embodied_mem.*"]), "embodied_mem.configs"],
     package_data={
         "embodied_mem": ["py.typed"],
+        "embodied_mem.configs": ["*.yaml", "*/*.yaml"],
         "": ["*.yaml", "*.xml", "*.html", "*.html.j2", "*.js", "*.css", "*.sql"],
     },
     data_files=[

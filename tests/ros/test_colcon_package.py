@@ -49,6 +49,22 @@ def test_the_ament_index_finds_the_package_its_launch_files_and_its_executables(
     assert (config["develop"]["script_dir"], config["install"]["install_scripts"]) == (scripts, scripts)
 
 
+def test_every_file_of_the_package_that_is_no_python_is_installed_with_it(monkeypatch):
+    given = setup_arguments(monkeypatch)
+    installed = set()
+    for name, patterns in given["package_data"].items():
+        for package in [name] if name else given["packages"]:
+            assert package in given["packages"]
+            folder = REPOSITORY / package.replace(".", "/")
+            installed |= {path.resolve() for pattern in patterns for path in folder.glob(pattern)}
+    there = {
+        path for name in ("embodied_mem", "envs", "configs") for path in (REPOSITORY / name).rglob("*.*")
+    }
+    files = {path.resolve() for path in there if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert files - installed == set()
+    assert REPOSITORY / "configs" / "env" / "household.yaml" in installed
+
+
 def test_package_xml_names_every_ros_package_that_is_imported():
     described = package_xml()
     named = {element.text for tag in ("depend", "exec_depend") for element in described.findall(tag)}
