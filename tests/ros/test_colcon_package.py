@@ -96,3 +96,18 @@ def test_the_interfaces_package_lists_every_file_and_dependency_it_has():
     assert set(re.search(r"DEPENDENCIES ([\w ]+)", cmake)[1].split()) == named
     used = set(re.findall(r"^(\w+)/", "\n".join((folder / file).read_text() for file in files), re.MULTILINE))
     assert used <= named
+
+
+def test_the_install_lines_for_colcon_name_everything_that_the_package_requires(monkeypatch):
+    debian_names = {
+        "opencv-python-headless": "python3-opencv",
+        "pillow": "python3-pil",
+        "pyyaml": "python3-yaml",
+    }
+    lines = (REPOSITORY / "docs/install.md").read_text(encoding="utf-8").splitlines()
+    (apt,) = [line for line in lines if "apt-get install python3-click" in line]
+    (pip,) = [line for line in lines if "pip install --break-system-packages" in line]
+    named = {*apt.split(), *pip.split()}
+    for requirement in setup_arguments(monkeypatch)["install_requires"]:
+        name = re.split(r"[<>=]", requirement)[0]
+        assert {name, f"python3-{name}", debian_names.get(name, "")} & named, name
