@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -77,12 +78,33 @@ def stream_rows(seconds: float, progress: Progress) -> list[Row]:
         measured(GOALS, "stream.delivered", figures["delivered"]),
         *growth,
         measured(GOALS, "stream/sent", figures["sent"]),
-        *(
-            measured(
-                GOALS, f"stream/question_{name}_ms", float(np.percentile(figures["question_ms"], at)), "ms"
-            )
-            for name, at in (("p50", 50), ("p99", 99), ("max", 100))
-        ),
+        *_latency_rows("stream/question", figures["question_ms"]),
+    ]
+
+
+def large_stream_rows(seconds: float, progress: Progress) -> list[Row]:
+    """How long questions take while frames come in, when the memory knows a thousand things and saves every 5 s."""
+    from embodied_mem.ros.stream import measure_stream
+
+    progress(f"remembering {NUM_ENTITIES} things on disk")
+    with TemporaryDirectory() as folder:
+        with RobotMemory.open(folder) as memory:
+            for frame in crowded_hall(NUM_ENTITIES):
+                memory.observe(frame)
+            memory.save()
+        progress(f"streaming {STREAM_HZ:g} Hz for {seconds:g} s over ROS to it")
+        parameters = {"path": folder, "memory.autosave_s": 5.0}
+        figures = measure_stream(seconds=seconds, hz=STREAM_HZ, memory=parameters)
+    return [
+        measured(GOALS, "stream/large_delivered", figures["delivered"]),
+        *_latency_rows("stream/large_question", figures["question_ms"]),
+    ]
+
+
+def _latency_rows(name: str, took_ms: Sequence[float]) -> list[Row]:
+    percentiles = (("p50", 50), ("p99", 99), ("max", 100))
+    return [
+        measured(GOALS, f"{name}_{p}_ms", float(np.percentile(took_ms, at)), "ms") for p, at in percentiles
     ]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,15 @@ def node_process(
 
 
 def measure_stream(
-    seconds: float = 60.0, hz: float = 15.0, *, width_px: int = 640, height_px: int = 480
+    seconds: float = 60.0,
+    hz: float = 15.0,
+    *,
+    width_px: int = 640,
+    height_px: int = 480,
+    memory: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Stream RGB-D with segmentation to a memory node for `seconds` and ask it questions meanwhile; camera, memory and
-    asker are separate processes.
+    asker are separate processes. `memory` holds further parameters of the memory node, such as a `path`.
 
     Returns:
         `sent`, `received` (depth images that reached the node), `observed`, `dropped`, `delivered` (observed/sent),
@@ -79,13 +84,13 @@ def measure_stream(
     camera = {"seconds": float(seconds), "hz": float(hz), "width_px": width_px, "height_px": height_px}
     with tempfile.TemporaryDirectory() as folder, _client_context(environment) as context:
         logs = Path(folder)
-        memory_parameters = {"input.use_segmentation": True}
+        memory_parameters = {"input.use_segmentation": True, **(memory or {})}
         with node_process(
             "embodied_mem.ros.memory_node",
             parameters=memory_parameters,
             environment=environment,
             log_path=logs / "memory.log",
-        ) as memory:
+        ) as memory_process:
             client = MemoryClient(rclpy.create_node("stream_watcher", context=context))
             client.wait_until_ready()
             with node_process(
@@ -94,7 +99,7 @@ def measure_stream(
                 environment=environment,
                 log_path=logs / "camera.log",
             ) as source:
-                samples, question_ms = _watch(memory, source, client, seconds)
+                samples, question_ms = _watch(memory_process, source, client, seconds)
             sent = _sent(logs / "camera.log")
             status = _settled(client)
             client.close()
