@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from embodied_mem.benchmarks.results import BenchmarkResult, Row
 
 BENCHMARKS = {
+    "occupancy": "embodied_mem.benchmarks.occupancy.run:run",
     "spine": "embodied_mem.benchmarks.spine:run",
 }
 """Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult."""

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from embodied_mem.benchmarks.occupancy.maps import LayerMap, ScoredMap, pixel_rays
-from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyConfig
+from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyConfig, OccupancyLayer
 from embodied_mem.messages import Frame
 from embodied_mem.replay.seven_scenes import SevenScenesFolder
 
@@ -158,6 +158,27 @@ def _ray_pixels(frame: Frame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     depth_m = frame.depth_m[v_px, u_px]
     is_used = (depth_m > NEAREST_M) & (depth_m <= DEEPEST_M)
     return u_px[is_used], v_px[is_used], depth_m[is_used]
+
+
+def calibration_error(layer: OccupancyLayer, frames: Iterable[Frame], *, num_bins: int = 10) -> float:
+    """Expected calibration error of the probabilities at known places: points in the free zone are not occupied, the
+    measured points are (taken again until they are as many)."""
+    free, surface = [], []
+    for frame in frames:
+        u_px, v_px, depth_m = _ray_pixels(frame)
+        origin, directions = pixel_rays(frame, u_px, v_px)
+        clear_m = (depth_m - CLEARANCE_M)[:, None] * np.linspace(0.2, 0.9, 8)
+        free.append(layer.occupancy_at((origin + directions[:, None] * clear_m[..., None]).reshape(-1, 3)))
+        surface.append(layer.occupancy_at(origin + directions * depth_m[:, None]))
+    said_free = np.concatenate(free)
+    said = np.concatenate([said_free, np.resize(np.concatenate(surface), len(said_free))])
+    is_known = ~np.isnan(said)
+    said, true = said[is_known], np.repeat([0.0, 1.0], len(said_free))[is_known]
+    which = np.minimum((said * num_bins).astype(int), num_bins - 1)
+    gaps = [
+        abs(said[which == b].mean() - true[which == b].mean()) * (which == b).mean() for b in np.unique(which)
+    ]
+    return float(np.sum(gaps))
 
 
 def run(
