@@ -3,7 +3,8 @@
 EmbodiedMemError
 ├── InvalidMessage (ValueError)      a message that cannot be true: shape, dtype, NaN, negative depth
 │   ├── InvalidPose                  a transform that is not rigid
-│   └── UnsupportedEncoding          an image or topic format that nobody here can read
+│   ├── UnsupportedEncoding          an image or topic format that nobody here can read
+│   └── UnknownSlot                  a bank has no such slot, or it was named twice in one step
 ├── StampRunsBackwards (ValueError)  a sensor's clock went back where order matters
 ├── InvalidQuery (ValueError)        a question that cannot be asked
 │   ├── UnknownEntity                no entity with that id
@@ -39,6 +40,10 @@ class InvalidPose(InvalidMessage):
 
 class UnsupportedEncoding(InvalidMessage):
     """An image encoding or file format that cannot be read."""
+
+
+class UnknownSlot(InvalidMessage):
+    """A bank's slot that does not exist, or that one step names twice."""
 
 
 class StampRunsBackwards(EmbodiedMemError, ValueError):

@@ -1,0 +1,108 @@
+"""What may enter a bank: shapes, slots and times are checked here, before anything changes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor, nn
+
+from embodied_mem.errors import InvalidMessage, StampRunsBackwards, UnknownSlot
+from embodied_mem.layers.banks.protocol import Slots, Stamps
+
+NEVER = -1
+"""The stamp of a slot that has seen nothing."""
+
+
+class Admitted(NamedTuple):
+    """A step's rows after the checks: which slot each belongs to, when it was, in ns and since the slot's start."""
+
+    slots: Int64[Tensor, "b"]
+    stamp_ns: Int64[Tensor, "b"]
+    seconds: Float64[Tensor, "b"]
+
+
+class SlotClock(nn.Module):
+    """When each slot's stream began and when it was last stepped."""
+
+    start_ns: Tensor
+    last_ns: Tensor
+
+    def __init__(self, num_slots: int) -> None:
+        super().__init__()
+        self.register_buffer("start_ns", torch.full((num_slots,), NEVER, dtype=torch.int64))
+        self.register_buffer("last_ns", torch.full((num_slots,), NEVER, dtype=torch.int64))
+
+    def admit(self, tokens: Tensor, stamp_ns: Stamps, slots: Slots, *, shape: tuple[int, int]) -> Admitted:
+        """Check one step's input against the bank; nothing changes, whether it is refused or not."""
+        rows = self.rows(slots)
+        check_tokens(tokens, (len(rows), *shape))
+        stamps = self._stamps(stamp_ns, len(rows))
+        last = self.last_ns[rows]
+        if bool((stamps < last).any()):
+            late = int((stamps < last).nonzero()[0, 0])
+            raise StampRunsBackwards(
+                f"slot {int(rows[late])} got stamp {int(stamps[late])} ns after {int(last[late])} ns; a bank takes steps "
+                "in order. Drop late ones, or reset([slot]) for a new session after a clock jump."
+            )
+        start = self.start_ns[rows]
+        start = torch.where(start == NEVER, stamps, start)
+        return Admitted(rows, stamps, (stamps - start).double() / 1e9)
+
+    def advance(self, step: Admitted) -> None:
+        """The step was taken."""
+        start = self.start_ns[step.slots]
+        self.start_ns[step.slots] = torch.where(start == NEVER, step.stamp_ns, start)
+        self.last_ns[step.slots] = step.stamp_ns
+
+    def reset(self, rows: Int64[Tensor, "b"], start_ns: int | None) -> None:
+        """Begin anew; time counts from `start_ns`, or from the next step."""
+        if start_ns is not None and not 0 <= start_ns < 2**63:
+            raise InvalidMessage(f"start_ns is {start_ns}; it must be a number of nanoseconds in 0..2**63-1.")
+        self.start_ns[rows] = self.last_ns[rows] = NEVER if start_ns is None else start_ns
+
+    def rows(self, slots: Slots) -> Int64[Tensor, "b"]:
+        """The slots as a tensor, each known and named once."""
+        num_slots = len(self.start_ns)
+        if slots is None:
+            return torch.arange(num_slots, device=self.start_ns.device)
+        rows = torch.as_tensor(slots, device=self.start_ns.device)
+        if rows.ndim != 1 or rows.numel() == 0 or rows.dtype not in (torch.int64, torch.int32):
+            raise UnknownSlot(f"slots are {slots!r}; give a list of whole numbers in 0..{num_slots - 1}.")
+        named = rows.tolist()
+        unknown = [slot for slot in named if not 0 <= slot < num_slots]
+        if unknown or len(set(named)) < len(named):
+            wrong = f"do not exist: {unknown}" if unknown else "are named twice"
+            raise UnknownSlot(
+                f"slots {named} {wrong}; the bank has slots 0..{num_slots - 1}, each at most once a step. "
+                "Make the bank with a larger num_slots, or step a slot again in a second call."
+            )
+        return rows.long()
+
+    def _stamps(self, stamp_ns: Stamps, num_rows: int) -> Int64[Tensor, "b"]:
+        stamps = torch.as_tensor(stamp_ns, device=self.start_ns.device)
+        if stamps.ndim == 0:
+            stamps = stamps.expand(num_rows)
+        if stamps.dtype != torch.int64 or stamps.shape != (num_rows,) or bool((stamps < 0).any()):
+            raise InvalidMessage(
+                f"stamp_ns is {stamp_ns!r} for {num_rows} slots; give one whole number of nanoseconds from 0 for each, or "
+                "one for all. Convert seconds with round(seconds * 1e9)."
+            )
+        return stamps
+
+
+def check_tokens(tokens: Tensor, shape: tuple[int, int, int]) -> None:
+    """Refuse what is not finite float32 of this shape."""
+    if not isinstance(tokens, Tensor) or tuple(tokens.shape) != shape or tokens.dtype != torch.float32:
+        is_tensor = isinstance(tokens, Tensor)
+        what = f"{tokens.dtype} of shape {tuple(tokens.shape)}" if is_tensor else type(tokens).__name__
+        raise InvalidMessage(
+            f"tokens are {what}; they must be torch.float32 of shape {shape} (slots, tokens, width). "
+            "Name the slots that the rows belong to, or make the bank with these num_tokens and token_width."
+        )
+    if not bool(torch.isfinite(tokens).all()):
+        raise InvalidMessage(
+            f"{int((~torch.isfinite(tokens)).sum())} of {tokens.numel()} token values are NaN or infinite; nothing was "
+            "remembered. Leave the step out, and look for what the encoder was given."
+        )

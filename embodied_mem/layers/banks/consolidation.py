@@ -1,0 +1,72 @@
+"""What a full bank does with one entry too many: which neighbours become one, and with what weights."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+
+class Join(NamedTuple):
+    """Entries `position` and `position + 1` become one; the earlier one counts `weight`, the later one the rest."""
+
+    position: Int64[Tensor, "b"]
+    weight: Float32[Tensor, "b"]
+
+
+class Consolidation(Protocol):
+    """How room is made. `forgets` says that the earlier entry leaves no trace."""
+
+    forgets: bool
+    needs_similarity: bool
+
+    def choose(self, similarity: Float32[Tensor, "b l"], num_observations: Int64[Tensor, "b l+1"]) -> Join:
+        """`similarity[:, i]` is that of entries i and i + 1, the new one being the last."""
+        ...
+
+
+class MergeMostSimilar:
+    """The mean of the two most similar neighbours, as MemoryVLA does: what is merged often fades by halves."""
+
+    forgets, needs_similarity = False, True
+
+    def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
+        return Join(similarity.argmax(dim=1), similarity.new_full((len(num_observations),), 0.5))
+
+
+class SegmentMeans:
+    """The same neighbours, weighted by what each holds: every entry is the exact mean of its observations."""
+
+    forgets, needs_similarity = False, True
+
+    def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
+        position = similarity.argmax(dim=1)
+        earlier = num_observations.gather(1, position[:, None])[:, 0]
+        later = num_observations.gather(1, position[:, None] + 1)[:, 0]
+        return Join(position, earlier.to(similarity.dtype) / (earlier + later))
+
+
+class DropOldest:
+    """First in, first out."""
+
+    forgets, needs_similarity = True, False
+
+    def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
+        return Join(
+            torch.zeros(len(similarity), dtype=torch.int64, device=similarity.device),
+            similarity.new_zeros(len(similarity)),
+        )
+
+
+CONSOLIDATIONS: dict[str, type[Consolidation]] = {
+    "merge": MergeMostSimilar,
+    "segment": SegmentMeans,
+    "fifo": DropOldest,
+}
+
+
+def token_similarity(first: Tensor, second: Tensor) -> Tensor:
+    """The mean over tokens of their cosine similarity: (b, n, d) and (b, n, d) give (b)."""
+    return torch.nn.functional.cosine_similarity(first, second, dim=-1).mean(dim=-1)
