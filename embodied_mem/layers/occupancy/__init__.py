@@ -1,17 +1,23 @@
 """What the place looks like: an online map of 3D semantic Gaussians, with free and unknown space kept apart."""
 
 from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.floor_plan import FloorGrid
+from embodied_mem.layers.occupancy.frontiers import Frontier
 from embodied_mem.layers.occupancy.grid import SemanticGrid, occ_scannet_box
 from embodied_mem.layers.occupancy.layer import OccupancyLayer
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
+from embodied_mem.layers.occupancy.visibility import Visibility
 
 __all__ = [
     "FREE",
     "OCCUPIED",
     "UNKNOWN",
+    "FloorGrid",
+    "Frontier",
     "MapSnapshot",
     "OccupancyConfig",
     "OccupancyLayer",
     "SemanticGrid",
+    "Visibility",
     "occ_scannet_box",
 ]

@@ -176,6 +176,35 @@ def is_seen_through(sight: Sight, pooled_m: wp.array2d(dtype=wp.float32), p: wp.
 
 
 @wp.func
+def is_on_slope(sight: Sight, pooled_m: wp.array2d(dtype=wp.float32), p: wp.vec3) -> bool:
+    """Whether `p` (camera axes, projecting into the image) lies no clearly nearer than a surface drawn evenly between
+    the pixels around it.
+
+    On a surface seen at a grazing angle depth grows so fast from pixel to pixel that the nearest one may lie clearly
+    behind a point of the same surface. Inverse depth is linear in the image on a plane, so it is what is
+    interpolated.
+    """
+    f = 1.0 / p[2]
+    column = wp.clamp(sight.fx * p[0] * f + sight.cx, 0.0, sight.last_column)
+    row = wp.clamp(sight.fy * p[1] * f + sight.cy, 0.0, sight.last_row)
+    j = int(wp.min(wp.floor(column), sight.last_column - 1.0))
+    i = int(wp.min(wp.floor(row), sight.last_row - 1.0))
+    if i < 0 or j < 0:
+        return False
+    a = column - float(j)
+    b = row - float(i)
+    inverse = float(0.0)
+    for corner in range(4):
+        dj = corner & 1
+        di = corner >> 1
+        depth = pooled_m[i + di, j + dj]
+        if depth <= 0.0:
+            return False
+        inverse += wp.where(dj == 1, a, 1.0 - a) * wp.where(di == 1, b, 1.0 - b) / depth
+    return (p[2] + sight.margin_m + sight.margin_per_m2 * p[2] * p[2]) * inverse >= 1.0
+
+
+@wp.func
 def has_open_edge(
     sight: Sight,
     pooled_m: wp.array2d(dtype=wp.float32),
@@ -304,7 +333,8 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
             gaussian = m.gaussian_hash[slot] - 1
             mean = mean_in_cell(m.mean[gaussian])
             p = cell_corner + mean[0] * step_x + mean[1] * step_y + mean[2] * step_z
-            if not is_hit and is_seen_through(sight, scratch.pooled_m, p, 0.0):
+            is_missed = not is_hit and is_seen_through(sight, scratch.pooled_m, p, 0.0)
+            if is_missed and not is_on_slope(sight, scratch.pooled_m, p):
                 level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
                 m.weight[gaussian] = m.weight[gaussian] * rules.miss_weight_decay
                 if level <= rules.remove_level:

@@ -38,6 +38,8 @@ from embodied_mem.layers.occupancy._warp import wp
 
 NEIGHBOUR_PX = 2
 """How far the neighbours lie that a pixel is compared with; flying pixels come in rims one to three pixels wide."""
+STEEPEST = 2.75
+"""A surface that slants by 70 degrees (this is the tangent) is no edge, however coarse the image."""
 RUN = 16
 """Used pixels of a row that one thread takes."""
 MIN_COLOR_SHARE = 1.0 / 16.0
@@ -146,6 +148,7 @@ def accumulate(
     y_camera = (float(v) - view.cy) / view.fy
     inv_fx = 1.0 / view.fx
     patch = float(view.stride) * inv_fx * scale
+    max_ratio = wp.max(rules.max_edge_ratio, STEEPEST * float(NEIGHBOUR_PX) * inv_fx)
     num_points = int(0)
     last_cell = int(-1)
     slot = int(-1)
@@ -160,7 +163,7 @@ def accumulate(
             index = int(label_index[v, u])
             if index >= 0:
                 label = int(map_label[index])
-        if label == TRANSIENT or is_flying(depth_m, v, u, z, rules.max_edge_ratio):
+        if label == TRANSIENT or is_flying(depth_m, v, u, z, max_ratio):
             continue
         ray = R * wp.vec3((float(u) - view.cx) * inv_fx, y_camera, 1.0)
         p = z * ray + t

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int16
+from jaxtyping import Float32, Float64, Int16, Int64
 
 from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _splatting, _structures
 from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
@@ -220,11 +220,14 @@ class GaussianMap:
         )
 
     def free_cells(self) -> Float32[np.ndarray, "n 3"]:
+        return ((self.known_cells()[0] + 0.5) * self.config.cell_m).astype(np.float32)
+
+    def known_cells(self) -> tuple[Int64[np.ndarray, "n 3"], Int64[np.ndarray, "m 3"]]:
+        """World coordinates, in cells, of those known to be free, and of all that are known."""
         rows = self.storage.rows()
-        is_free = (rows["cells"] > 0) & (rows["cells"] < HAS_GAUSSIAN)
-        owner, local = np.nonzero(is_free)
+        owner, local = np.nonzero(rows["cells"])
         cells = _cell_coordinates(rows["brick_coord"].astype(np.int64)[owner], local)
-        return ((cells + 0.5) * self.config.cell_m).astype(np.float32)
+        return cells[rows["cells"][owner, local] < HAS_GAUSSIAN], cells
 
     def _probability_of(self, levels: np.ndarray) -> Float32[np.ndarray, "n"]:
         log_odds = self.config.min_log_odds + (levels.astype(np.float64) - 1.0) * self.config.log_odds_step

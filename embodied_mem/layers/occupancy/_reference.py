@@ -15,6 +15,7 @@ from embodied_mem.messages import Frame
 
 Cell = tuple[int, int, int]
 NEIGHBOUR_PX = 2
+STEEPEST = 2.75
 TILE = 8
 CARVE_SIGMAS, EDGE_SIGMAS = 3.0, 1.2
 MIN_EDGE_VARIANCE = 1e-5
@@ -56,9 +57,7 @@ class ReferenceMap:
         stride, depth_m = self.config.stride_px, frame.depth_m
         v_px, u_px = (g.ravel() for g in np.mgrid[stride // 2 : depth_m.shape[0] : stride,
                                                   stride // 2 : depth_m.shape[1] : stride])  # fmt: skip
-        is_used = np.array(
-            [self._is_used(depth_m, v, u) for v, u in zip(v_px, u_px, strict=True)], dtype=bool
-        )
+        is_used = np.array([self._is_used(frame, v, u) for v, u in zip(v_px, u_px, strict=True)], dtype=bool)
         v_px, u_px = v_px[is_used], u_px[is_used]
         z = depth_m[v_px, u_px]
         points = transform(frame.T_world_camera, back_project(frame.camera, z, u_px, v_px).astype(np.float64))
@@ -69,13 +68,15 @@ class ReferenceMap:
         patches = spread[:, None, None] * (np.eye(3) - sight[:, :, None] * sight[:, None, :])
         return points, (self.config.depth_sigma_m / self._sigma_m(z)) ** 2, patches
 
-    def _is_used(self, depth_m: np.ndarray, v: int, u: int) -> bool:
+    def _is_used(self, frame: Frame, v: int, u: int) -> bool:
+        depth_m = frame.depth_m
         z = float(depth_m[v, u])
+        max_ratio = max(self.config.max_edge_ratio, STEEPEST * NEIGHBOUR_PX / frame.camera.fx)
         if not self.config.min_depth_m <= z <= self.config.max_depth_m:
             return False
         for dv, du in ((0, NEIGHBOUR_PX), (NEIGHBOUR_PX, 0)):
             steps = [_depth_step(depth_m, v + sign * dv, u + sign * du, z) for sign in (-1, 1)]
-            if min(steps) > self.config.max_edge_ratio * z:
+            if min(steps) > max_ratio * z:
                 return False
         return True
 

@@ -29,7 +29,8 @@ class OccupancyConfig:
         carve_margin_m: how far behind a cell's centre (or its Gaussian's mean) a depth must lie, besides three
             sigmas of noise, to say that the place was seen through.
         carve_window_px: a place is seen through only when the nearest depth this many pixels around it is behind it.
-        max_edge_ratio: a pixel further than this times its depth from both neighbours is a flying pixel and left out.
+        max_edge_ratio: a pixel further than this times its depth from both neighbours is a flying pixel and left out
+            (in coarse images, further than a surface that slants by 70 degrees).
         min_sigma_m: what is added (squared) to each covariance when rays are cast or a snapshot is taken.
         point_sigma_m: the same when points are asked for: a surface a few millimetres thin would slip between points
             that lie 2 or 3 cm apart.

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Int8, Int16
+from jaxtyping import Float, Float32, Float64, Int8, Int16
 
 from embodied_mem.errors import InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.floor_plan import FloorGrid, distance_field, floor_grid
+from embodied_mem.layers.occupancy.frontiers import Frontier, frontiers_of
 from embodied_mem.layers.occupancy.grid import FORMS, OCC_SCANNET_VOXEL_M, SemanticGrid, grid_shape
 from embodied_mem.layers.occupancy.labels import LabelTable
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
-from embodied_mem.messages import MapChange, Percept
+from embodied_mem.layers.occupancy.visibility import Visibility, visibility_of
+from embodied_mem.messages import MapChange, Percept, PinholeCamera
 
 if TYPE_CHECKING:
     from embodied_mem.layers.occupancy._map import GaussianMap
@@ -117,6 +120,33 @@ class OccupancyLayer:
             label_index=label_index,
             labels=self.labels,
         )
+
+    def distance_field(
+        self, box: Box, voxel_m: float = OCC_SCANNET_VOXEL_M, *, unknown_is_occupied: bool = False
+    ) -> Float32[np.ndarray, "x y z"]:
+        """Metres from each voxel of the box to the nearest obstacle, negative inside one; see `distance_field`."""
+        return distance_field(self.semantic_grid(box, voxel_m), unknown_is_occupied=unknown_is_occupied)
+
+    def floor_grid(self, box: Box, cell_m: float = 0.05) -> FloorGrid:
+        """A plan for navigation: the box is the ground it covers and the slab of heights that a robot fills."""
+        return floor_grid(self.semantic_grid(box, cell_m))
+
+    def frontiers(self, *, min_cells: int = 20) -> list[Frontier]:
+        """Where known free space borders on unknown space, largest first."""
+        return frontiers_of(*self._map.known_cells(), self.config.cell_m, min_cells=min_cells)
+
+    def visibility(
+        self,
+        box: Box,
+        camera: PinholeCamera,
+        T_world_camera: Float64[np.ndarray, "4 4"],
+        max_range_m: float = 5.0,
+    ) -> Visibility:
+        """How much of the box a camera at that pose would see, given what the map knows to stand before it."""
+        return visibility_of(
+            box, camera, T_world_camera, lambda origins, rays, far_m: self.cast_rays(origins, rays, far_m)[0],
+            max_range_m=max_range_m, margin_m=self.config.cell_m / 2,
+        )  # fmt: skip
 
     def snapshot(self) -> MapSnapshot:
         """Every Gaussian, as arrays of their own that later frames do not change."""

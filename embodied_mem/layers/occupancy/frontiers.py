@@ -1,0 +1,78 @@
+"""Where free space borders on the unknown: where there is something left to explore."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+
+from embodied_mem.geometry import Box
+
+NEIGHBOURS = np.vstack([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontier:
+    """A connected patch of free cells that touch unknown ones. `position_world_m` is the free cell nearest to their
+    mean, so that it can be reached; `area_m2` counts one cell's face for each.
+    """
+
+    position_world_m: tuple[float, float, float]
+    box: Box
+    num_cells: int
+    area_m2: float
+
+
+def frontiers_of(
+    free_cells: Int64[np.ndarray, "n 3"],
+    known_cells: Int64[np.ndarray, "m 3"],
+    cell_m: float,
+    *,
+    min_cells: int,
+) -> list[Frontier]:
+    """The frontiers among free cells, largest first (equal ones by position); those below `min_cells` are left out.
+
+    A cell that a surface passes through is known, though nobody saw what is behind the surface.
+    """
+    if len(free_cells) == 0:
+        return []
+    around = free_cells[:, None, :] + NEIGHBOURS
+    is_known = np.isin(_packed(around), _packed(known_cells))
+    cells = free_cells[~is_known.all(axis=1)]
+    if len(cells) == 0:
+        return []
+    patches = _connected(cells)
+    order = np.argsort(patches, kind="stable")
+    starts = np.flatnonzero(np.diff(patches[order], prepend=-1))
+    centers = (cells + 0.5) * cell_m
+    found = [
+        _frontier(centers[rows], cell_m) for rows in np.split(order, starts[1:]) if len(rows) >= min_cells
+    ]
+    return sorted(found, key=lambda one: (-one.num_cells, one.position_world_m))
+
+
+def _packed(cells: np.ndarray) -> np.ndarray:
+    """One number for each cell; cells lie within 2**20 of the origin on each axis."""
+    return np.asarray((cells + 2**20) @ np.array([2**42, 2**21, 1], dtype=np.int64))
+
+
+def _connected(cells: np.ndarray) -> np.ndarray:
+    """A number for each cell, the same for those that touch at faces, edges or corners."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(cells.astype(np.float64)).query_pairs(1.8, output_type="ndarray")
+    links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(cells), len(cells)))
+    return np.asarray(connected_components(links, directed=False)[1])
+
+
+def _frontier(cells: np.ndarray, cell_m: float) -> Frontier:
+    nearest = cells[np.linalg.norm(cells - cells.mean(axis=0), axis=1).argmin()]
+    return Frontier(
+        position_world_m=(float(nearest[0]), float(nearest[1]), float(nearest[2])),
+        box=Box.around(cells).grown(cell_m / 2),
+        num_cells=len(cells),
+        area_m2=len(cells) * cell_m**2,
+    )
