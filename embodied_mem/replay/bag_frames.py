@@ -51,8 +51,11 @@ class FrameAssembler:
             elif "CameraInfo" in message.__msgtype__:
                 self._infos[topic] = message
             else:
+                is_trusted = "Odometry" not in message.__msgtype__ or self._input.trusts(
+                    message.pose.covariance
+                )
                 for parent, child, stamp_ns, pose in poses_of(message, self._camera_frame):
-                    self._tree.add_sample(parent, child, stamp_ns, pose)
+                    self._tree.add_sample(parent, child, stamp_ns, pose, is_trusted=is_trusted)
         except EmbodiedMemError as error:
             self._on_skip(Skipped(source=topic, error=error))
         yield from self._ready(is_last=False)
@@ -126,6 +129,8 @@ def input_config(topics: ChosenTopics, config: BagConfig, world_frame: str) -> I
         camera_frame=config.camera_frame,
         static_transforms=config.static_transforms,
         max_pose_gap_s=config.max_pose_gap_s,
+        max_position_std_m=config.max_position_std_m,
+        max_rotation_std_rad=config.max_rotation_std_rad,
     )
 
 

@@ -44,6 +44,9 @@ class BagConfig:
     """How far apart images may be that belong together."""
     max_pose_gap_s: float = 0.5
     """How far apart two poses may be that one in between is interpolated from."""
+    max_position_std_m: float = 0.5
+    """Frames at poses that odometry calls less certain than this are left out; so is max_rotation_std_rad."""
+    max_rotation_std_rad: float = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)

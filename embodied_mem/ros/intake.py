@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -200,23 +199,12 @@ class FrameIntake:
                 message.child_frame_id,
                 ns_from_time(message.header.stamp),
                 pose_from_msg(message.pose.pose.position, message.pose.pose.orientation),
-                is_trusted=self._is_trusted(message.pose.covariance),
+                is_trusted=self._config.trusts(message.pose.covariance),
             )
         except EmbodiedMemError as error:
             self._drops.drop("odometry", error, is_frame=False)
             return
         self._release()
-
-    def _is_trusted(self, covariance: Any) -> bool:
-        """Whether the pose is certain enough; zeros and a negative first entry mean that nobody knows (REP-103)."""
-        variances = np.array(covariance, dtype=np.float64).reshape(6, 6).diagonal()
-        if variances[0] < 0 or not variances.any():
-            return True
-        position_std_m, rotation_std_rad = np.sqrt(variances[:3].max()), np.sqrt(variances[3:].max())
-        config = self._config
-        return bool(
-            position_std_m <= config.max_position_std_m and rotation_std_rad <= config.max_rotation_std_rad
-        )
 
     def _on_tf(self, message: Any) -> None:
         for transform in message.transforms:

@@ -21,7 +21,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
-from embodied_mem.errors import EmbodiedMemError
+from embodied_mem.errors import EmbodiedMemError, StoreError
 from embodied_mem.messages import Event
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.ros.conversions.basics import header, time_from_ns
@@ -51,6 +51,7 @@ class MemoryNode(LifecycleNode):
         self.config = declare(self, MemoryNodeConfig())
         self.drops = DropLog(self.get_logger().warning)
         self.memory: RobotMemory | None = None
+        self._is_configured = False
         self.newest_frame_ns = 0
         self.num_observed = 0
         self._num_entities = self._num_gaussians = 0
@@ -68,10 +69,13 @@ class MemoryNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         except Exception:  # rclpy would keep it to itself
             self.get_logger().error("cannot configure", exc_info=True)
+            if self.memory is not None:
+                self.memory.close()
             raise
         problem = transport_problem()
         if problem:
             self.get_logger().warning(problem)
+        self._is_configured = True
         self._state = "inactive"
         return TransitionCallbackReturn.SUCCESS
 
@@ -109,8 +113,9 @@ class MemoryNode(LifecycleNode):
 
     def close(self) -> None:
         """Finish what is queued, save if so configured, and give everything back. Closing twice is fine."""
-        if self.memory is None:
+        if not self._is_configured:
             return
+        self._is_configured = False
         self.intake.destroy()
         self._memory_services.destroy()
         self._outputs.destroy()
@@ -118,9 +123,10 @@ class MemoryNode(LifecycleNode):
         self.worker.stop()  # what is queued still tells of changes
         for publisher in (self._changes_out, self._status_out, self._diagnostics_out):
             self.destroy_publisher(publisher)
-        if self.config.path and self.config.save_on_exit:
-            self.memory.save()
-        self.memory.close()
+        if self.memory is not None:
+            if self.config.path and self.config.save_on_exit:
+                self.memory.save()
+            self.memory.close()
         self.memory = None
         self._state = "unconfigured"
 
@@ -136,7 +142,7 @@ class MemoryNode(LifecycleNode):
     def _observe(self, rgbd: RgbdSet) -> None:
         start_s = time.perf_counter()
         try:
-            report = self._memory_now().observe(build_frame(rgbd, self.config.input))
+            report = self.memory_now().observe(build_frame(rgbd, self.config.input))
         except StageFailed as failure:
             self.drops.drop(failure.stage, failure.error)
             return
@@ -160,16 +166,23 @@ class MemoryNode(LifecycleNode):
 
     def _record(self, event: Event, known_ns: int) -> None:
         try:
-            delta = self._memory_now().record(event, known_ns=known_ns)
+            delta = self.memory_now().record(event, known_ns=known_ns)
         except EmbodiedMemError as error:
             self.drops.drop("event", error, is_frame=False)
             return
         for change in delta.changes:
             self._changes_out.publish(change_to_msg(change))
 
-    def _memory_now(self) -> RobotMemory:
-        assert self.memory is not None, "frames are handed over between configure and cleanup only"
-        return self.memory
+    def memory_now(self) -> RobotMemory:
+        """The memory.
+
+        Raises:
+            StoreError: there is none at the moment.
+        """
+        memory = self.memory  # another thread may take it away
+        if memory is None:
+            raise StoreError("the memory is being loaded or closed just now; ask again in a moment.")
+        return memory
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -183,7 +196,7 @@ class MemoryNode(LifecycleNode):
             self,
             self.config.output,
             self.config.input.world_frame,
-            lambda: (self._memory_now(), self.newest_frame_ns),
+            lambda: (self.memory_now(), self.newest_frame_ns),
         )
 
     def status(self) -> MemoryStatus:
@@ -200,7 +213,7 @@ class MemoryNode(LifecycleNode):
         return message
 
     def _publish_health(self) -> None:
-        self._num_entities = self._memory_now().num_entities
+        self._num_entities = self.memory.num_entities if self.memory is not None else 0
         status = self.status()
         self._status_out.publish(status)
         self._diagnostics_out.publish(

@@ -65,7 +65,7 @@ class MemoryServices:
 
         def ask() -> None:
             query = query_from_request(request)
-            answer = self._memory().recall(query)
+            answer = self._node.memory_now().recall(query)
             frame = self._node.config.input.world_frame
             response.answer = answer_to_msg(answer, query, self._node.newest_frame_ns, frame)
 
@@ -81,15 +81,15 @@ class MemoryServices:
         def record() -> None:
             check_frame(request.event, self._node.config.input.world_frame)
             event = event_from_msg(request.event)
-            delta = self._memory().record(event, known_ns=max(known_ns, event.end_ns))
+            delta = self._node.memory_now().record(event, known_ns=max(known_ns, event.end_ns))
             response.entities = list(dict.fromkeys((*delta.seen, *delta.added)))
 
         return await self._in_turn(record, response)
 
     async def _on_save(self, request: Any, response: Any) -> Any:
         def save() -> None:
-            response.path = str(self._memory().save())
-            response.num_entities = len(self._memory().entities())
+            response.path = str(self._node.memory_now().save())
+            response.num_entities = len(self._node.memory_now().entities())
 
         return await self._in_turn(save, response)
 
@@ -97,7 +97,7 @@ class MemoryServices:
         def load() -> None:
             self._replace_memory(request.path or self._node.config.path)
             response.path = request.path or self._node.config.path
-            response.num_entities = len(self._memory().entities())
+            response.num_entities = len(self._node.memory_now().entities())
 
         response = await self._in_turn(load, response)
         self._node.intake.clear()
@@ -109,7 +109,7 @@ class MemoryServices:
                 raise InvalidQuery(
                     "reset forgets everything that was not saved; set confirm to true to do it."
                 )
-            self._memory().reset()
+            self._node.memory_now().reset()
             self._node.newest_frame_ns = 0
 
         response = await self._in_turn(reset, response)
@@ -127,13 +127,17 @@ class MemoryServices:
         is_own = bool(node.config.path) and Path(path).resolve() == Path(node.config.path).resolve()
         if not is_own:
             loaded = RobotMemory.load(path, config)
-            self._memory().close()
-            node.memory = loaded
+            old, node.memory = node.memory_now(), loaded
+            old.close()
             return
-        self._memory().close()  # one process at a time may have a folder open, and this one has it
+        old, node.memory = (
+            node.memory_now(),
+            None,
+        )  # one process at a time may have a folder open: this one has
+        old.close()
         try:
             node.memory = RobotMemory.load(path, config)
-        except EmbodiedMemError:
+        except Exception:
             node.memory = RobotMemory.open(path, config)
             raise
 
@@ -156,10 +160,6 @@ class MemoryServices:
         self._node.worker.put_job(run)
         return done
 
-    def _memory(self) -> RobotMemory:
-        assert self._node.memory is not None, "services exist between configure and cleanup only"
-        return self._node.memory
-
     # -- the long job ---------------------------------------------------------------------------------------------
 
     async def _on_long_job(self, goal: Any) -> Any:
@@ -176,7 +176,7 @@ class MemoryServices:
     def _run_job(self, goal: Any, result: Any) -> None:
         job, path = goal.request.job, goal.request.path
         if job == "save":
-            result.path = str(self._memory().save())
+            result.path = str(self._node.memory_now().save())
         elif job == "replay":
             self._replay(goal, path, result)
         else:
@@ -196,7 +196,7 @@ class MemoryServices:
                     f"the node was ended after {result.done} of {len(recording)} frames; replay the recording again."
                 )
             try:
-                self._memory().observe(frame)
+                self._node.memory_now().observe(frame)
             except EmbodiedMemError:
                 self._count_skip(result)
                 continue

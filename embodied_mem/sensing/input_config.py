@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from embodied_mem.errors import ConfigError
 
@@ -47,6 +50,19 @@ class InputConfig:
     max_rotation_std_rad: float = 0.25
     robot: str = "robot"
     sensor: str = "camera"
+
+    def trusts(self, covariance: Sequence[float]) -> bool:
+        """Whether a pose with this 6x6 covariance (row by row; m, rad) is certain enough to be used.
+
+        Zeros and a negative first entry mean that nobody knows (REP-103): such a pose is used.
+        """
+        variances = np.array(covariance, dtype=np.float64).reshape(6, 6).diagonal()
+        if variances[0] < 0 or not variances.any():
+            return True
+        position_std_m, rotation_std_rad = np.sqrt(variances[:3].max()), np.sqrt(variances[3:].max())
+        return bool(
+            position_std_m <= self.max_position_std_m and rotation_std_rad <= self.max_rotation_std_rad
+        )
 
     def __post_init__(self) -> None:
         for name in ("depth_unit_m", "slop_s", "queue_size", "max_pose_gap_s", "pose_wait_s"):

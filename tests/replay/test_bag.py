@@ -283,3 +283,16 @@ def test_poses_that_no_node_hears_are_not_played(tmp_path: Path) -> None:
     recording = RosBag(driver_bag(tmp_path / "bag", poses))
     with pytest.raises(UnsupportedEncoding, match="PoseStamped; a memory node hears"):
         next(recording.raw_messages())
+
+
+def test_poses_that_odometry_calls_uncertain_are_left_out_as_the_node_does(tmp_path: Path) -> None:
+    def poses(bag: Bag, index: int) -> None:
+        message = bag.make._odometry(room_frame(index))
+        message.child_frame_id = "optical"
+        message.pose.covariance[0] = 4.0 if index == 1 else 0.01
+        bag.put("/odom", ODOMETRY, room_frame(index).stamp_ns, message)
+
+    path, skipped = driver_bag(tmp_path / "bag", poses), list[Skipped]()
+    assert len(list(RosBag(path).frames(skipped.append))) == 2
+    assert [one.cause for one in skipped] == ["PoseUncertain"]
+    assert len(list(RosBag(path, BagConfig(max_position_std_m=2.0)))) == 3

@@ -30,7 +30,16 @@ def played(bag, folder):
         environment=environment,
         log_path=folder / "memory.log",
     ):
-        player = [sys.executable, "-m", "embodied_mem.ros.bag_node", "--ros-args", "-p", f"path:={bag}"]
+        player = [
+            sys.executable,
+            "-m",
+            "embodied_mem.ros.bag_node",
+            "--ros-args",
+            "-p",
+            f"path:={bag}",
+            "-p",
+            "give_up_s:=120.0",
+        ]
         done = subprocess.run(
             player, env=environment, capture_output=True, text=True, timeout=290, check=False
         )

@@ -71,15 +71,15 @@ def test_a_replay_tells_its_progress_and_result_and_the_memory_has_it(robot_and_
     from action_msgs.msg import GoalStatus
 
     robot, jobs = robot_and_jobs
-    handle = jobs.start("replay", long_bag(tmp_path / "bag", 300))
+    handle = jobs.start("replay", long_bag(tmp_path / "bag", 150))
     jobs.wait_for_feedback()
     coming = handle.get_result_async()
     robot.client.recall(Query(kind="count", label="mug"))
     assert not coming.done()  # questions do not wait for the job
     status, result = jobs.result(handle)
     assert status == GoalStatus.STATUS_SUCCEEDED
-    assert (result.success, result.done, result.skipped) == (True, 300, 0)
-    assert {(f.step, f.total) for f in jobs.feedback} == {("replay", 300)}
+    assert (result.success, result.done, result.skipped) == (True, 150, 0)
+    assert {(f.step, f.total) for f in jobs.feedback} == {("replay", 150)}
     counts = [f.done for f in jobs.feedback]
     assert counts == sorted(counts)
     assert robot.client.recall(Query(kind="count", label="mug")).value == 2

@@ -63,6 +63,23 @@ def test_errors_come_back_as_they_were_raised(bench):
     assert robot.where("red mug").status == "known"
 
 
+def test_a_question_during_a_load_is_refused_and_a_load_that_fails_changes_nothing(bench, tmp_path):
+    from embodied_mem.errors import StoreError
+
+    robot = bench(path=str(tmp_path / "memory"))
+    robot.show()
+    before = robot.where("red mug")
+    with pytest.raises(StoreError, match="nothing was saved"):
+        robot.client.load()
+    assert robot.where("red mug").value == before.value
+    memory, robot.node.memory = robot.node.memory, None  # as while the folder is being read
+    with pytest.raises(StoreError, match="being loaded"):
+        robot.where("red mug")
+    robot.client.spin_for(1.2)  # the once-a-second status goes on
+    robot.node.memory = memory
+    assert robot.where("red mug").value == before.value
+
+
 def test_poses_that_are_not_certain_and_gaps_in_poses_drop_the_frame(bench):
     from nav_msgs.msg import Odometry
 
