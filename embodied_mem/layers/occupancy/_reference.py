@@ -100,7 +100,7 @@ class ReferenceMap:
         if gaussian is None:
             if not is_hit and self._free_cell_is_seen(frame, cell):
                 self._lower(cell)
-        elif not is_hit and self._is_seen_through(frame, gaussian.mean, 0.0):
+        elif not is_hit and self._is_missed(frame, gaussian.mean):
             gaussian.weight *= self.config.miss_weight_decay
             if self._lower(cell) <= self.config.level(self.config.remove_log_odds):
                 del self.gaussians[cell]
@@ -161,6 +161,27 @@ class ReferenceMap:
         column, row = np.clip(np.floor(used + 0.5).astype(int), 0, last) * stride + stride // 2
         margin_m = self.config.carve_margin_m + CARVE_SIGMAS * float(self._sigma_m(np.array(z)))
         return z + margin_m < self._nearest_m(frame.depth_m, int(row), int(column))
+
+    def _is_missed(self, frame: Frame, mean_world: np.ndarray) -> bool:
+        """Seen through, and clearly nearer than a surface drawn evenly between the used pixels around it."""
+        if not self._is_seen_through(frame, mean_world, 0.0):
+            return False
+        p = transform(invert(frame.T_world_camera), mean_world[None])
+        z, stride = float(p[0, 2]), self.config.stride_px
+        rows, columns = (-(-(side - stride // 2) // stride) for side in frame.depth_m.shape)
+        last = np.array([columns - 1, rows - 1])
+        column, row = np.clip((project(frame.camera, p)[0] - stride // 2) / stride, 0, last)
+        j, i = min(int(column), columns - 2), min(int(row), rows - 2)
+        if i < 0 or j < 0:
+            return True
+        across, down = np.array([1 - column + j, column - j]), np.array([1 - row + i, row - i])
+        pixels = [[self._nearest_m(frame.depth_m, y * stride + stride // 2, x * stride + stride // 2)
+                   for x in (j, j + 1)] for y in (i, i + 1)]  # fmt: skip
+        depth_m = np.array(pixels)
+        if (depth_m <= 0).any():
+            return True
+        margin_m = self.config.carve_margin_m + CARVE_SIGMAS * float(self._sigma_m(np.array(z)))
+        return bool((z + margin_m) * (down @ (1.0 / depth_m) @ across) < 1.0)
 
     def _nearest_m(self, depth_m: np.ndarray, v: int, u: int) -> float:
         """The nearest depth measured around the pixel, at most the range; 0 where the pixel has none."""
