@@ -9,6 +9,7 @@ import numpy as np
 
 from . import designs
 from .furniture import FlatTop, FurnitureModel
+from .joinery import METAL
 from .parts import Colour, Rectangle, turn_quarters
 from .plan import DOOR_WIDTH_M, Doorway, Furniture, Receptacle, Room, Surface
 
@@ -49,7 +50,7 @@ FURNISHINGS: dict[str, tuple[Wanted, ...]] = {
     "kitchen": (
         Wanted(design=_counter, colours=PAINTS),
         Wanted(design=designs.kitchen_table, colours=WOODS, with_chairs=2),
-        Wanted(design=designs.fridge, colours=(designs.WHITE, designs.METAL)),
+        Wanted(design=designs.fridge, colours=(designs.WHITE, METAL)),
         Wanted(design=_shelf, colours=WOODS),
     ),
     "living room": (

@@ -1,11 +1,13 @@
-"""The demo's answers over many homes, in one process each run: what one lucky seed cannot show."""
+"""The demo's answers over many homes, without ROS: what one lucky seed cannot show."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
+import multiprocessing
+import os
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,10 @@ def demo_config(seed: int, *, observe_every: int = 1, **options: Any) -> Episode
     return EpisodeConfig(env=env, policy=PolicyChoice(name="tour"), seed=seed, observe_every=observe_every)
 
 
-def graded_demo(config: EpisodeConfig, progress: Callable[[str], None]) -> tuple[GradedQuestion, ...]:
+def graded_demo(config: EpisodeConfig) -> tuple[GradedQuestion, ...]:
     """The graded questions of one demo in a folder that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="embodied-mem-") as folder:
-        return run_demo(dataclasses.replace(config, out=folder), Path(folder), progress).graded
+        return run_demo(dataclasses.replace(config, out=folder), Path(folder), lambda _: None).graded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +49,7 @@ def run_seeds(
     observe_every: int = 1,
 ) -> SeedRun:
     """How many answers are right over `seeds`, and the largest position error among them."""
-    by_seed = {
-        seed: graded_demo(
-            demo_config(seed, observe_every=observe_every), functools.partial(_tell, progress, seed)
-        )
-        for seed in seeds
-    }
+    by_seed = _graded_by_seed([demo_config(seed, observe_every=observe_every) for seed in seeds], progress)
     graded = [one for of_seed in by_seed.values() for one in of_seed]
     rows = (
         measured(goals, f"{prefix}.answers.right", fraction_right(graded)),
@@ -72,13 +69,20 @@ def identity_row(goals: dict[str, Goal], seeds: Sequence[int], progress: Callabl
     """How much better the answers are when the simulator keeps its instance ids: nothing, if identity is the memory's."""
     shares = {}
     for kind in ("constant", "shuffled"):
-        graded: list[GradedQuestion] = []
-        for seed in seeds:
-            progress(f"demo seed {seed} with {kind} ids")
-            graded += graded_demo(demo_config(seed, instance_ids=kind), lambda _: None)
-        shares[kind] = fraction_right(graded)
+        by_seed = _graded_by_seed([demo_config(seed, instance_ids=kind) for seed in seeds], progress)
+        shares[kind] = fraction_right([one for of_seed in by_seed.values() for one in of_seed])
     return measured(goals, "ids.constant_minus_shuffled", shares["constant"] - shares["shuffled"])
 
 
-def _tell(progress: Callable[[str], None], seed: int, doing: str) -> None:
-    progress(f"demo seed {seed}: {doing}")
+def _graded_by_seed(
+    configs: Sequence[EpisodeConfig], progress: Callable[[str], None]
+) -> dict[int, tuple[GradedQuestion, ...]]:
+    """One demo for each config, as many at a time as there are cores, in processes of their own."""
+    found: dict[int, tuple[GradedQuestion, ...]] = {}
+    workers = min(len(configs), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(graded_demo, config): config.seed for config in configs}
+        for done in as_completed(running):
+            found[running[done]] = done.result()
+            progress(f"demo: {len(found)} of {len(configs)} homes")
+    return {config.seed: found[config.seed] for config in configs}
