@@ -134,11 +134,9 @@ def find_candidates(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
     scratch.candidate_of[index] = candidate
     scratch.candidate_grid[candidate] = wp.vec3i(x, y, z)
     scratch.candidate_is_hit[candidate] = 0
+    scratch.candidate_is_carved[candidate] = 0
     o = view.origin_brick
-    brick = find_brick(m.brick_hash, m.brick_coord, o[0] + x, o[1] + y, o[2] + z)
-    scratch.candidate_brick[candidate] = brick
-    if brick < 0:
-        wp.atomic_add(scratch.counters, NUM_MISSING, 1)
+    scratch.candidate_brick[candidate] = find_brick(m.brick_hash, m.brick_coord, o[0] + x, o[1] + y, o[2] + z)
 
 
 @wp.kernel
@@ -298,15 +296,19 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
 
     A Gaussian that stays but was seen through at a rim has been hit by parts that are not there (poses and edges
     waver): its moments give way to what is seen now. One thread owns one brick, so cells and their Gaussians are
-    changed without races.
+    changed without races. A candidate for whose new brick there is no room is left as it was and counted as missing:
+    carving again, after room was made, does only those.
     """
     candidate = wp.tid()
+    if scratch.candidate_is_carved[candidate] != 0:
+        return
     grid = scratch.candidate_grid[candidate]
     brick = scratch.candidate_brick[candidate]
     o = view.origin_brick
     if brick < 0 and scratch.candidate_is_hit[candidate] != 0:
         brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
         if brick < 0:
+            wp.atomic_add(scratch.counters, NUM_MISSING, 1)
             return
     sight = view.sight
     R = wp.transpose(view.R_grid_camera)
@@ -336,7 +338,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
             is_missed = not is_hit and is_seen_through(sight, scratch.pooled_m, p, 0.0)
             if is_missed and not is_on_slope(sight, scratch.pooled_m, p):
                 level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
-                m.weight[gaussian] = m.weight[gaussian] * rules.miss_weight_decay
+                m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.miss_weight_decay)
                 if level <= rules.remove_level:
                     lose_gaussian(m, slot, gaussian)
                     m.cells[cell] = wp.uint8(level)
@@ -346,7 +348,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
             else:
                 S = covariance_in_cell(m.covariance[gaussian], 0.0)
                 if has_open_edge(sight, scratch.pooled_m, S, p, step_x, step_y, step_z):
-                    m.weight[gaussian] = m.weight[gaussian] * rules.edge_weight_decay
+                    m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.edge_weight_decay)
         # A cell as free as can be stays so; one of them is enough to know that the brick was seen.
         elif not is_hit and (state != 1 or not is_changed):
             center = cell_corner + half
@@ -356,6 +358,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                 if brick < 0:
                     brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
                     if brick < 0:
+                        wp.atomic_add(scratch.counters, NUM_MISSING, 1)
                         return
                 level = state
                 if state == 0:
@@ -363,5 +366,6 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                 m.cells[brick * BRICK_CELLS + local] = wp.uint8(wp.max(level - rules.miss_levels, 1))
                 is_changed = True
     scratch.candidate_brick[candidate] = brick
+    scratch.candidate_is_carved[candidate] = 1
     if is_changed:
         m.brick_seen_tick[brick] = wp.max(m.brick_seen_tick[brick], view.tick)

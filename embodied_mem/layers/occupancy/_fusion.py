@@ -10,6 +10,7 @@ from embodied_mem.layers.occupancy._structures import (
     LABEL_WEIGHT_PER_FRAME,
     LEVEL_MASK,
     MAX_LABEL_WEIGHT,
+    MAX_WEIGHT,
     MEAN_STEPS,
     NO_LABEL,
     NUM_ADDED,
@@ -29,7 +30,7 @@ from embodied_mem.layers.occupancy._structures import (
     mean_in_cell,
     put_gaussian,
     vec2i16,
-    vec2u16,
+    vec2u8,
     vec3u16,
     vec6i16,
     vec14,
@@ -264,10 +265,10 @@ def vote(m: MapArrays, gaussian: int, label: int, weight: int):
         w1 = w2
         w2 = swap_weight
     if w1 > MAX_LABEL_WEIGHT:
-        w1 = w1 / 2
+        w1 = (w1 + 1) / 2
         w2 = w2 / 2
     m.labels[gaussian] = vec2i16(wp.int16(first), wp.int16(second))
-    m.label_weights[gaussian] = vec2u16(wp.uint16(w1), wp.uint16(w2))
+    m.label_weights[gaussian] = vec2u8(wp.uint8(w1), wp.uint8(w2))
 
 
 @wp.func
@@ -291,10 +292,10 @@ def take_votes(m: MapArrays, scratch: Scratch, slot: int, gaussian: int, num_poi
 
 @wp.func
 def start_gaussian(m: MapArrays, gaussian: int, tick: int):
-    m.weight[gaussian] = 0.0
+    m.weight[gaussian] = wp.float16(0.0)
     m.color[gaussian] = wp.uint32(0)
     m.labels[gaussian] = vec2i16(wp.int16(NO_LABEL), wp.int16(NO_LABEL))
-    m.label_weights[gaussian] = vec2u16(wp.uint16(0), wp.uint16(0))
+    m.label_weights[gaussian] = vec2u8(wp.uint8(0), wp.uint8(0))
     m.first_seen_tick[gaussian] = tick
     m.last_seen_tick[gaussian] = tick
     wp.atomic_add(m.counters, NUM_LIVE, 1)
@@ -316,7 +317,7 @@ def merge_moments(m: MapArrays, scratch: Scratch, slot: int, gaussian: int) -> f
     yz = sums[8] * inv - ay * az
     zz = sums[9] * inv - az * az
     seen = wp.vec3(ax + 0.5, ay + 0.5, az + 0.5)
-    before = m.weight[gaussian]
+    before = float(m.weight[gaussian])
     total = before + w
     share = w / total
     mean = seen
@@ -334,7 +335,7 @@ def merge_moments(m: MapArrays, scratch: Scratch, slot: int, gaussian: int) -> f
         yy = float(q[3]) * s + share * yy + cross * d[1] * d[1]
         yz = float(q[4]) * s + share * yz + cross * d[1] * d[2]
         zz = float(q[5]) * s + share * zz + cross * d[2] * d[2]
-    m.weight[gaussian] = total
+    m.weight[gaussian] = wp.float16(wp.min(total, MAX_WEIGHT))
     m.mean[gaussian] = quantise_mean(mean)
     m.covariance[gaussian] = vec6i16(
         quantise(xx), quantise(xy), quantise(xz), quantise(yy), quantise(yz), quantise(zz)

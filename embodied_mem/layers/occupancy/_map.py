@@ -68,9 +68,7 @@ class GaussianMap:
         num_touched, num_points = self._scratch_counter(_structures.NUM_TOUCHED), self._scratch_counter(1)
         num_touched = min(num_touched, self._scratch.arrays.touched_cell.shape[0])
         self._make_room(view, num_candidates, num_touched)
-        self._launch(
-            _carving.carve, num_candidates, view, self._rules, self._scratch.arrays, self.storage.arrays
-        )
+        self._carve(view, num_candidates, num_touched)
         self._launch(_fusion.merge, num_touched, view, self._rules, self._scratch.arrays, self.storage.arrays)
         return self._change(num_points=num_points)
 
@@ -124,16 +122,34 @@ class GaussianMap:
         self._launch(_fusion.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation)
 
     def _make_room(self, view: _structures.View, num_candidates: int, num_touched: int) -> None:
-        """Room for all bricks and Gaussians that carving and merging can make."""
-        extra = Capacity(self._scratch_counter(_structures.NUM_MISSING), num_touched)
-        if self.storage.has_room(extra):
+        """Room for all Gaussians that merging can make."""
+        if self.storage.has_room(Capacity(0, num_touched)):
             return
+        extra = Capacity(0, self._count_new(num_touched))
+        if not self.storage.has_room(extra):
+            self._reserve(extra, view, num_candidates)
+
+    def _carve(self, view: _structures.View, num_candidates: int, num_touched: int) -> None:
+        """Carve, and once more when bricks were missing: how many a view needs is known only by carving."""
+        scratch = self._scratch.arrays
+        scratch.counters.zero_()
+        self._launch(_carving.carve, num_candidates, view, self._rules, scratch, self.storage.arrays)
+        num_missing = self._scratch_counter(_structures.NUM_MISSING)
+        if num_missing > 0:
+            self._reserve(Capacity(num_missing, self._count_new(num_touched)), view, num_candidates)
+            self._launch(_carving.carve, num_candidates, view, self._rules, scratch, self.storage.arrays)
+
+    def _count_new(self, num_touched: int) -> int:
+        """How many touched cells have no Gaussian yet."""
         scratch = self._scratch.arrays
         scratch.counters.zero_()
         self._launch(_fusion.count_new, num_touched, scratch, self.storage.arrays)
-        extra = Capacity(extra.num_bricks, self._scratch_counter(_structures.NUM_TOUCHED))
-        if not self.storage.has_room(extra) and self.storage.reserve(extra):
-            self._launch(_carving.look_up_candidates, num_candidates, view, scratch, self.storage.arrays)
+        return self._scratch_counter(_structures.NUM_TOUCHED)
+
+    def _reserve(self, extra: Capacity, view: _structures.View, num_candidates: int) -> None:
+        if self.storage.reserve(extra):
+            scratch, arrays = self._scratch.arrays, self.storage.arrays
+            self._launch(_carving.look_up_candidates, num_candidates, view, scratch, arrays)
 
     def _scratch_counter(self, index: int) -> int:
         return int(self._scratch.arrays.counters.numpy()[index])

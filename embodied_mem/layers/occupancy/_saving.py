@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -9,22 +10,29 @@ import numpy as np
 
 from embodied_mem.errors import ConfigError, DamagedStore, NewerSchema
 from embodied_mem.layers.occupancy._storage import ROW_FORMATS, Rows, canonical
-from embodied_mem.layers.occupancy._structures import BRICK_CELLS, HAS_GAUSSIAN
+from embodied_mem.layers.occupancy._structures import (
+    BRICK_CELLS,
+    HAS_GAUSSIAN,
+    MAX_LABEL_WEIGHT,
+    MAX_WEIGHT,
+)
 
 if TYPE_CHECKING:
     from embodied_mem.layers.occupancy._map import GaussianMap
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 had weights in 32 bits, label weights up to 4096 and no checksum."""
 COMPARED = ("cell_m", "min_log_odds", "max_log_odds")
 """Options that give the stored numbers their meaning."""
 NO_EPOCH = -1
+CHECKSUM = "sha256"
 
 
 def pack(gaussians: GaussianMap, labels: tuple[str, ...], last_stamps: dict[tuple[str, str], int]) -> Rows:
     """Everything, bricks by coordinate and Gaussians by cell."""
     sensors = sorted(last_stamps)
     config = gaussians.config
-    return canonical(gaussians.storage.rows()) | {
+    state = canonical(gaussians.storage.rows()) | {
         "schema_version": np.array(SCHEMA_VERSION, dtype=np.int32),
         "options": np.array([getattr(config, name) for name in COMPARED], dtype=np.float64),
         "epoch_ns": np.array(NO_EPOCH if gaussians.epoch_ns is None else gaussians.epoch_ns, dtype=np.int64),
@@ -34,6 +42,17 @@ def pack(gaussians: GaussianMap, labels: tuple[str, ...], last_stamps: dict[tupl
         "sensors": np.array([sensor for _, sensor in sensors], dtype=np.str_),
         "last_stamps_ns": np.array([last_stamps[key] for key in sensors], dtype=np.int64),
     }
+    return state | {CHECKSUM: _checksum(state)}
+
+
+def _checksum(state: Mapping[str, np.ndarray]) -> np.ndarray:
+    """SHA-256 over names, types, shapes and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        array = np.ascontiguousarray(state[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
 def unpack(
@@ -47,7 +66,11 @@ def unpack(
                 f"the occupancy map has schema {version}; this version reads up to {SCHEMA_VERSION}. Update embodied_mem."
             )
         _check_options(state, gaussians)
+        if version >= 2:
+            _check_sum(state)
         rows = {name: np.asarray(state[name]) for name in ROW_FORMATS}
+        if version < 2:
+            rows |= _smaller_weights(rows)
         _check_rows(rows)
         labels = tuple(str(label) for label in state["label_names"])
         sensors = zip(state["robots"], state["sensors"], state["last_stamps_ns"], strict=True)
@@ -61,6 +84,22 @@ def unpack(
     gaussians.storage.num_evicted += num_evicted
     gaussians.epoch_ns = None if epoch_ns == NO_EPOCH else epoch_ns
     return labels, last_stamps
+
+
+def _check_sum(state: Mapping[str, np.ndarray]) -> None:
+    covered = {name: np.asarray(array) for name, array in state.items() if name != CHECKSUM}
+    if not np.array_equal(_checksum(covered), np.asarray(state[CHECKSUM])):
+        raise _damaged("its contents do not match their checksum")
+
+
+def _smaller_weights(rows: Rows) -> Rows:
+    """The weights of schema 1 as schema 2 has them; the shares of labels stay."""
+    votes = rows["label_weights"].astype(np.float64)
+    scale = np.minimum(MAX_LABEL_WEIGHT / np.maximum(votes.max(axis=1, keepdims=True), 1.0), 1.0)
+    return {
+        "weight": np.minimum(rows["weight"], MAX_WEIGHT).astype(np.float16),
+        "label_weights": np.ceil(votes * scale).astype(np.uint8),
+    }
 
 
 def _check_options(state: Mapping[str, np.ndarray], gaussians: GaussianMap) -> None:

@@ -15,10 +15,10 @@ GAUSSIAN_FIELDS = {
     "gaussian_cell": wp.int32,
     "mean": _structures.vec3u16,
     "covariance": _structures.vec6i16,
-    "weight": wp.float32,
+    "weight": wp.float16,
     "color": wp.uint32,
     "labels": _structures.vec2i16,
-    "label_weights": _structures.vec2u16,
+    "label_weights": _structures.vec2u8,
     "first_seen_tick": wp.int32,
     "last_seen_tick": wp.int32,
 }
@@ -29,18 +29,18 @@ ROW_FORMATS: dict[str, tuple[str, tuple[int, ...], str]] = {
     "gaussian_cell": ("int32", (), "gaussian"),
     "mean": ("uint16", (3,), "gaussian"),
     "covariance": ("int16", (6,), "gaussian"),
-    "weight": ("float32", (), "gaussian"),
+    "weight": ("float16", (), "gaussian"),
     "color": ("uint32", (), "gaussian"),
     "labels": ("int16", (2,), "gaussian"),
-    "label_weights": ("uint16", (2,), "gaussian"),
+    "label_weights": ("uint8", (2,), "gaussian"),
     "first_seen_tick": ("int32", (), "gaussian"),
     "last_seen_tick": ("int32", (), "gaussian"),
 }
 """dtype, shape of one row, and whose row it is."""
 NUM_COUNTERS = 8
 HASH_SLOTS_PER_BRICK = 2.0
-HASH_SLOTS_PER_GAUSSIAN = 1.6
-GROWTH = 1.125
+HASH_SLOTS_PER_GAUSSIAN = 1.2
+GROWTH = 1.06
 """Small, because spare room counts against the budget; a growth copies the map, about 0.1 ms per 1,000 Gaussians."""
 EVICT_TO = 0.9
 """An eviction goes down to this share of the budget, so that it is not due again at the next frame."""
@@ -60,7 +60,7 @@ class Capacity:
     def num_bytes(self) -> int:
         brick_slots, gaussian_slots = self.hash_slots
         bricks = self.num_bricks * (BRICK_CELLS + 12 + 4) + 4 * brick_slots
-        return bricks + self.num_gaussians * 46 + 4 * gaussian_slots + 4 * NUM_COUNTERS
+        return bricks + self.num_gaussians * 42 + 4 * gaussian_slots + 4 * NUM_COUNTERS
 
     @property
     def hash_slots(self) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 The map is a hash of bricks of 8x8x8 cells. A cell is one byte: the top bit says that it has a Gaussian, the rest
 is its clamped log-odds in 127 levels (0: unknown). Gaussians lie in arrays of their own, found through a second
 hash by cell id (`brick * 512 + local`). Functions that run often take single arrays and numbers: on the CPU, Warp
-passes structs by value, and copying all of `MapArrays` takes longer than most of them. Moments are kept relative to the cell and quantised: 46 bytes a Gaussian.
+passes structs by value, and copying all of `MapArrays` takes longer than most of them. Moments are kept relative to the cell and quantised: 42 bytes a Gaussian.
 """
 
 # Warp reads annotations as its own types, so mypy and ruff can say nothing useful about kernel code.
@@ -27,7 +27,9 @@ COVARIANCE_STEPS = 65534.0
 """Steps per squared cell side of a covariance. Points of one cell cannot scatter by more than 1/4 of it, and their
 patches add at most 1/12, so 16 bits reach (1/2)."""
 LABEL_WEIGHT_PER_FRAME = 16
-MAX_LABEL_WEIGHT = 4096
+MAX_WEIGHT = 60000.0
+"""What a weight in 16 bits is clamped to; beyond it new points count a little more than their share."""
+MAX_LABEL_WEIGHT = 255
 
 # Indices into MapArrays.counters.
 NUM_BRICKS = 0
@@ -49,7 +51,7 @@ vec14 = wp.types.vector(14, wp.float32)
 vec3u16 = wp.types.vector(3, wp.uint16)
 vec6i16 = wp.types.vector(6, wp.int16)
 vec2i16 = wp.types.vector(2, wp.int16)
-vec2u16 = wp.types.vector(2, wp.uint16)
+vec2u8 = wp.types.vector(2, wp.uint8)
 
 
 @wp.struct
@@ -62,10 +64,10 @@ class MapArrays:
     gaussian_cell: wp.array(dtype=wp.int32)  # cell id, DEAD when removed
     mean: wp.array(dtype=vec3u16)
     covariance: wp.array(dtype=vec6i16)  # xx, xy, xz, yy, yz, zz
-    weight: wp.array(dtype=wp.float32)
+    weight: wp.array(dtype=wp.float16)
     color: wp.array(dtype=wp.uint32)  # 10 bits each for r, g, b; 0 in the top two: never coloured
     labels: wp.array(dtype=vec2i16)
-    label_weights: wp.array(dtype=vec2u16)
+    label_weights: wp.array(dtype=vec2u8)
     first_seen_tick: wp.array(dtype=wp.int32)
     last_seen_tick: wp.array(dtype=wp.int32)
     counters: wp.array(dtype=wp.int32)
@@ -148,6 +150,7 @@ class Scratch:
     candidate_grid: wp.array(dtype=wp.vec3i)
     candidate_brick: wp.array(dtype=wp.int32)
     candidate_is_hit: wp.array(dtype=wp.int32)
+    candidate_is_carved: wp.array(dtype=wp.int32)
     slot_of_cell: wp.array(dtype=wp.int32)  # candidate * 512 + local -> slot in sums, -1 where untouched
     touched_cell: wp.array(dtype=wp.int32)
     sums: wp.array(dtype=vec14)

@@ -10,6 +10,7 @@ import pytest
 from embodied_mem.errors import ConfigError, DamagedStore, InvalidQuery, NewerSchema, StampRunsBackwards
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyConfig, OccupancyLayer
+from embodied_mem.layers.occupancy._storage import BRICK_FIELDS, GAUSSIAN_FIELDS, Capacity
 from embodied_mem.messages import Frame, Percept, PinholeCamera
 
 See = Callable[..., Percept]
@@ -293,6 +294,50 @@ def test_damaged_newer_or_foreign_states_are_refused_and_change_nothing(see: See
         with pytest.raises(error):
             layer.load_state(state)
         assert same(good, layer.state())
+
+
+def test_one_flipped_bit_anywhere_is_refused(see: See) -> None:
+    layer = OccupancyLayer(CONFIG)
+    layer.update(see(0, EYE, AHEAD, [WALL]))
+    good = layer.state()
+    for name in ("mean", "covariance", "cells", "color", "last_seen_tick", "brick_seen_tick", "sha256"):
+        bad = good[name].copy()
+        bad.view(np.uint8).reshape(-1)[7] ^= 4
+        with pytest.raises(DamagedStore, match="Nothing was changed"):
+            layer.load_state(good | {name: bad})
+        assert same(good, layer.state())
+
+
+def test_a_map_of_schema_1_is_read(see: See) -> None:
+    layer = OccupancyLayer(CONFIG)
+    label_index = np.zeros((60, 80), dtype=np.int16)
+    for i in range(3):
+        layer.update(see(i, around(i), AHEAD, [CRATE, WALL], labels=("thing",), label_index=label_index))
+    now = layer.state()
+    old = {name: array for name, array in now.items() if name != "sha256"} | {
+        "schema_version": np.array(1, dtype=np.int32),
+        "weight": now["weight"].astype(np.float32),
+        "label_weights": now["label_weights"].astype(np.uint16) * 9,
+    }
+    loaded = OccupancyLayer(CONFIG)
+    loaded.load_state(old)
+    layer.load_state(now)  # puts both in the same order
+    snapshot, before = loaded.snapshot(), layer.snapshot()
+    assert np.array_equal(snapshot.means_world, before.means_world)
+    assert np.allclose(snapshot.label_share, before.label_share, atol=0.02)
+    assert np.array_equal(loaded.state()["weight"], now["weight"])
+
+
+def test_the_count_of_bytes_is_what_the_arrays_hold(see: See) -> None:
+    layer = OccupancyLayer(OccupancyConfig(cell_m=0.05, stride_px=1))
+    for i in range(4):
+        layer.update(see(i, around(i), AHEAD, [CRATE, WALL]))
+    arrays = layer._map.storage.arrays
+    names = (*BRICK_FIELDS, *GAUSSIAN_FIELDS, "cells", "brick_hash", "gaussian_hash", "counters")
+    held = sum(getattr(arrays, name).numpy().nbytes for name in names)
+    assert layer.num_bytes == held
+    gaussians = Capacity(0, 1000).num_bytes - Capacity(0, 0).num_bytes
+    assert gaussians <= 48 * 1000  # with its share of the hash; bricks of free space come on top
 
 
 def test_the_budget_is_never_exceeded_and_what_was_seen_last_stays(camera: PinholeCamera) -> None:
