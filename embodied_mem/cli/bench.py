@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 BENCHMARKS = {
     "occupancy": "embodied_mem.benchmarks.occupancy.run:run",
+    "policy": "embodied_mem.benchmarks.policy.run:run",
     "spine": "embodied_mem.benchmarks.spine:run",
+    "world": "embodied_mem.benchmarks.world.bench:run",
 }
 """Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult."""
 

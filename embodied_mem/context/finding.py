@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,11 +11,10 @@ import numpy as np
 from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world.questions import ATTRIBUTES, ID
 from embodied_mem.layers.world.world_view import WorldView
-from embodied_mem.messages import Answer, EntityId, Interval, Location, Region
+from embodied_mem.messages import Answer, EntityId, Fact, Interval, Location, Placement, Region
 
-Order = Literal["recent", "oldest", "nearest", "label", "score"]
+Order = Literal["recent", "oldest", "nearest", "label", "score", "certain"]
 ORDERS: tuple[str, ...] = get_args(Order)
-MANY = 1_000_000
 MIN_COSINE = 0.2
 """Things that look less alike are left out of a search by vector."""
 
@@ -50,47 +49,71 @@ class FindRequest:
 
 
 def find(view: WorldView, request: FindRequest) -> Answer[tuple[Location, ...]]:
-    """Things that fit, in the order asked for."""
+    """Things that fit, in the order asked for; only those that are told are looked at closely."""
+    if request.text is not None and ID.fullmatch(request.text):
+        return _by_id(view, request)
     perceived = {key: value for key, value in request.attributes.items() if key in ATTRIBUTES}
     stated = {key: value for key, value in request.attributes.items() if key not in ATTRIBUTES}
     _check_stated(view, stated)
-    answer = _perceived(view, request, perceived, request.text)
+    words = [one for one in (request.text, request.label) if one is not None and one.strip()]
+    found = _candidates(view, request, words, perceived)
     scores: dict[EntityId, float] = {}
-    if request.text is not None and not ID.fullmatch(request.text) and request.known_at_ns is None:
+    if request.text is not None and request.known_at_ns is None and (not found or request.order == "score"):
         scores = view.index.search(request.text)
-        if not answer.value:
-            # No label is called that: search among everything for what text says of things.
-            answer = _by_text(answer, _perceived(view, request, perceived, None), scores)
-    if answer.value is None:
-        return answer
-    found = [one for one in answer.value if _is_stated(view, one.entity_id, stated, request)]
+        if not found:  # no label is called that: search what text says of things
+            words = words[1:]
+            found = [at for at in _candidates(view, request, words, perceived) if at.subject in scores]
+    if not found and not _is_known(view, request, words, perceived, scores):
+        return view.questions.none_known(
+            " ".join(filter(None, (request.text, request.label))), request.known_at_ns
+        )
+    found = [at for at in found if _is_stated(view, at.subject, stated, request)]
     if request.vector is not None:
         scores = _cosines(view, found, request.vector)
-        found = [one for one in found if scores.get(one.entity_id, -1.0) >= MIN_COSINE]
-    found.sort(key=_sort_key(request, scores))
-    chosen = tuple(found[: request.k])
-    return replace(
-        answer, value=chosen, evidence=_evidence(view, chosen, request),
-        reason=answer.reason if chosen else answer.reason or "what fits is not there",
-    )  # fmt: skip
+        found = [at for at in found if scores.get(at.subject, -1.0) >= MIN_COSINE]
+    found.sort(key=_sort_key(view, request, scores))
+    return _told(view, request, found[: request.k])
 
 
-def _perceived(
-    view: WorldView, request: FindRequest, attributes: dict[str, str], text: str | None
-) -> Answer[tuple[Location, ...]]:
-    return view.questions.find(
-        text, label=request.label, attributes=attributes, region=request.region, interval=request.interval,
-        as_of_ns=request.as_of_ns, known_at_ns=request.known_at_ns, k=MANY,
-    )  # fmt: skip
+def _candidates(
+    view: WorldView, request: FindRequest, words: list[str], attributes: dict[str, str]
+) -> list[Fact]:
+    return view.candidates(
+        words, attributes, request.region, request.interval, request.as_of_ns, request.known_at_ns
+    )
 
 
-def _by_text(
-    nothing: Answer[tuple[Location, ...]],
-    everything: Answer[tuple[Location, ...]],
+def _is_known(
+    view: WorldView,
+    request: FindRequest,
+    words: list[str],
+    attributes: dict[str, str],
     scores: dict[EntityId, float],
-) -> Answer[tuple[Location, ...]]:
-    found = tuple(one for one in everything.value or () if one.entity_id in scores)
-    return replace(everything, value=found, confidence=0.6) if found else nothing
+) -> bool:
+    """Whether something fits but for where and when it is."""
+    if scores or (not words and not attributes):
+        return view.now_ns >= 0
+    anywhere = Interval()
+    return bool(view.candidates(words, attributes, None, anywhere, None, request.known_at_ns))
+
+
+def _by_id(view: WorldView, request: FindRequest) -> Answer[tuple[Location, ...]]:
+    return view.questions.find(
+        request.text, label=None, attributes={}, region=request.region, interval=request.interval,
+        as_of_ns=request.as_of_ns, known_at_ns=request.known_at_ns, k=request.k,
+    )  # fmt: skip
+
+
+def _told(view: WorldView, request: FindRequest, chosen: list[Fact]) -> Answer[tuple[Location, ...]]:
+    is_now = request.as_of_ns is None and request.known_at_ns is None
+    locations = [view.place_of(at, request.as_of_ns, request.known_at_ns) for at in chosen]
+    confidences = [at.confidence * (view.presence(at.subject) if is_now else 1.0) for at in chosen]
+    evidence = dict.fromkeys(name for at in chosen for name in (f"fact/{at.fact_id}", *at.evidence))
+    return Answer(
+        status="known", value=tuple(one for one in locations if one is not None),
+        confidence=min(confidences, default=0.5), evidence=tuple(evidence),
+        reason="" if chosen else "what fits is not there",
+    )  # fmt: skip
 
 
 def _check_stated(view: WorldView, stated: dict[str, str]) -> None:
@@ -111,12 +134,12 @@ def _is_stated(view: WorldView, entity_id: EntityId, stated: dict[str, str], req
     )
 
 
-def _cosines(view: WorldView, found: list[Location], vector: np.ndarray) -> dict[EntityId, float]:
+def _cosines(view: WorldView, found: list[Fact], vector: np.ndarray) -> dict[EntityId, float]:
     wanted = np.asarray(vector, dtype=np.float64).ravel()
     norm = float(np.linalg.norm(wanted))
     if not np.isfinite(wanted).all() or norm == 0.0:
         raise InvalidQuery("the vector holds NaN or infinity, or is zero; give an appearance or embedding.")
-    looks = {one.entity_id: view.appearance(one.entity_id) for one in found}
+    looks = {at.subject: view.appearance(at.subject) for at in found}
     sizes = sorted({len(look) for look in looks.values()})
     if sizes and len(wanted) not in sizes:
         raise InvalidQuery(
@@ -125,23 +148,19 @@ def _cosines(view: WorldView, found: list[Location], vector: np.ndarray) -> dict
     return {key: float(look @ wanted) / norm for key, look in looks.items() if len(look) == len(wanted)}
 
 
-def _sort_key(request: FindRequest, scores: dict[EntityId, float]) -> Callable[[Location], Any]:
+def _sort_key(view: WorldView, request: FindRequest, scores: dict[EntityId, float]) -> Callable[[Fact], Any]:
     origin = np.array(request.origin_world_m or (0.0, 0.0, 0.0))
-    keys: dict[str, Callable[[Location], Any]] = {
-        "recent": lambda one: (-one.last_seen_ns, one.entity_id),
-        "oldest": lambda one: (one.last_seen_ns, one.entity_id),
-        "nearest": lambda one: float(np.linalg.norm(np.array(one.placement.position_world_m) - origin)),
-        "label": lambda one: (one.label, one.entity_id),
-        "score": lambda one: (-scores.get(one.entity_id, 0.0), one.entity_id),
+
+    def distance_m(at: Fact) -> float:
+        assert isinstance(at.value, Placement)
+        return float(np.linalg.norm(np.array(at.value.position_world_m) - origin))
+
+    keys: dict[str, Callable[[Fact], Any]] = {
+        "recent": lambda at: (-view.last_seen_ns(at), at.fact_id),
+        "oldest": lambda at: (view.last_seen_ns(at), at.fact_id),
+        "nearest": distance_m,
+        "label": lambda at: (view.bare_label_of(at.subject), at.fact_id),
+        "certain": lambda at: (-view.num_views(at.subject), at.fact_id),
+        "score": lambda at: (-scores.get(at.subject, 0.0), at.fact_id),
     }
     return keys[request.order]
-
-
-def _evidence(view: WorldView, chosen: tuple[Location, ...], request: FindRequest) -> tuple[str, ...]:
-    names: dict[str, None] = {}
-    for one in chosen:
-        as_of_ns = request.as_of_ns if request.interval is None else one.valid_from_ns
-        placed = view.location(one.entity_id, as_of_ns, request.known_at_ns)
-        if placed is not None:
-            names.update(dict.fromkeys((f"fact/{placed[1].fact_id}", *placed[1].evidence)))
-    return tuple(names)

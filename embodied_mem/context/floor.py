@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float32, Int8
+from scipy import ndimage
 
 from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, FloorMap
 
@@ -12,6 +13,9 @@ STEP_M = 0.1
 ROBOT_HEIGHT_M = 1.35
 ABOVE_M = (1.35, 2.35)
 """Between these heights most furniture has ended, and ceilings have not begun."""
+BELOW_CEILING_M = 1.95
+BLOCKED_SHARE = 0.3
+MIN_KNOWN_CELLS = 2
 MARGIN_CELLS = 2
 
 
@@ -59,13 +63,19 @@ def _drivable(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int8[
 
 
 def _open_above(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int8[np.ndarray, "nx ny"]:
-    """What the highest known cell of each column below the ceiling says: walls go on where wardrobes end."""
-    num = shape[0] * shape[1]
-    top = {FLOOR_FREE: np.full(num, -np.inf), FLOOR_BLOCKED: np.full(num, -np.inf)}
-    for state, (cell, height) in ((FLOOR_FREE, free), (FLOOR_BLOCKED, occupied)):
-        is_above = (height > ABOVE_M[0]) & (height < ABOVE_M[1])
-        np.maximum.at(top[state], cell[is_above], height[is_above])
-    grid = np.full(num, FLOOR_UNKNOWN, dtype=np.int8)
-    grid[top[FLOOR_FREE] > top[FLOOR_BLOCKED]] = FLOOR_FREE
-    grid[(top[FLOOR_BLOCKED] >= top[FLOOR_FREE]) & np.isfinite(top[FLOOR_BLOCKED])] = FLOOR_BLOCKED
-    return grid.reshape(shape)
+    """What the cells below the ceiling say, else those below them: walls go on where wardrobes end.
+
+    A column is blocked when `BLOCKED_SHARE` of its known cells are occupied: noise in the poses tears walls open.
+    """
+    grid = np.full(shape[0] * shape[1], FLOOR_UNKNOWN, dtype=np.int8)
+    for low_m, high_m in ((ABOVE_M[0], BELOW_CEILING_M), (BELOW_CEILING_M, ABOVE_M[1])):
+        num_free, num_occupied = (
+            np.bincount(cell[(height > low_m) & (height < high_m)], minlength=len(grid))
+            for cell, height in (free, occupied)
+        )
+        num_known = num_free + num_occupied
+        is_blocked = num_occupied >= np.maximum(BLOCKED_SHARE * num_known, 1)
+        is_told = num_known >= MIN_KNOWN_CELLS
+        grid[is_told] = np.where(is_blocked, FLOOR_BLOCKED, FLOOR_FREE)[is_told]
+    is_wall = ndimage.binary_closing(grid.reshape(shape) == FLOOR_BLOCKED, structure=np.ones((3, 3)))
+    return np.where(is_wall, FLOOR_BLOCKED, grid.reshape(shape)).astype(np.int8)

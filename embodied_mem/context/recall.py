@@ -80,7 +80,8 @@ class Recall:
     ) -> Answer[tuple[Location, ...]]:
         """Up to `k` things by words (labels, synonyms, what was stated), appearance vector, label, attributes, region.
 
-        `order` is 'recent', 'oldest', 'nearest' (to `origin_world_m`), 'label' or 'score' (of words or vector).
+        `order` is 'recent', 'oldest', 'nearest' (to `origin_world_m`), 'label', 'score' (of words or vector) or
+        'certain' (seen most often first).
         """
         with self._reading() as view:
             request = FindRequest(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import cast
 
+from embodied_mem.layers.world.doubt import is_doubtful
 from embodied_mem.layers.world.thing import Thing
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import EntityId, Fact, Location, Placement, Stay, is_stated
@@ -29,9 +30,14 @@ class Belief:
         self.known_at_ns = known_at_ns
 
     def named(self) -> list[Named]:
-        """Every entity known then, oldest first."""
+        """Every entity known then, oldest first; now, without those that are probably nothing."""
         if self.known_at_ns is None:
-            return [self._named_now(thing) for thing in self._state.roster]
+            version, found = self._state.named_now
+            if version != self._state.version:
+                roster = self._state.roster
+                found = [self._named_now(thing) for thing in roster if not is_doubtful(thing, roster)]
+                self._state.named_now = (self._state.version, found)
+            return found
         words: dict[EntityId, dict[str, str]] = defaultdict(dict)
         for predicate in ("label", "color", "state"):
             facts = self._state.repository.facts(

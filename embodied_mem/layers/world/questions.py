@@ -140,6 +140,26 @@ class Questions:
         named = self._single(Belief(self._state, known_at_ns), entity, as_of_ns)
         return (None, named) if isinstance(named, Answer) else (named.entity_id, None)
 
+    def candidates(
+        self,
+        words: Sequence[str],
+        attributes: Mapping[str, str],
+        *,
+        region: Region | None,
+        interval: Interval | None,
+        as_of_ns: int | None,
+        known_at_ns: int | None,
+    ) -> list[Fact]:
+        """`at` facts of everything that all the words and attributes name, in no order."""
+        _check_stamps(as_of_ns=as_of_ns, known_at_ns=known_at_ns)
+        belief = Belief(self._state, known_at_ns)
+        fitting = self._fitting(belief, words, attributes)
+        return [at for _, at in self._placed(belief, fitting, region, interval, as_of_ns)]
+
+    def none_known(self, words: str, known_at_ns: int | None) -> Answer[Any]:
+        """The answer when nothing is called that, with what may have been meant."""
+        return self._none_known(Belief(self._state, known_at_ns), words)
+
     def all_called(
         self, words: str, attributes: Mapping[str, str], *, known_at_ns: int | None
     ) -> list[EntityId]:

@@ -196,7 +196,7 @@ class WorldLayer:
             except BaseException:
                 self._load()
                 raise
-            self._view.version += 1
+            self._state.version += 1
             return result
 
     def _load(self) -> None:

@@ -36,6 +36,9 @@ class WorldState:
         self.known_ns: int = header.get("known_ns", -1)
         self.names: dict[EntityId, tuple[tuple[float, float, int], Any]] = {}  # see Belief
         self._next_number: int = header.get("next_number", 1)
+        self.version = 0
+        """Rises with every change; what was computed at the same version still holds."""
+        self.named_now: tuple[int, list[Any]] = (-1, [])  # see Belief
         shapes = dict(repository.records(SHAPE))
         for key, payload in repository.records(THING):
             self.roster.add(Thing.from_bytes(payload, Shape.from_bytes(shapes[key], config.max_cells)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,11 @@ class WorldView:
         self.journey = JourneyLog(state.repository, state.config)
         self.statements = Statements(state)
         self.index = TextIndex(state, self.statements)
-        self.version = 0
+
+    @property
+    def version(self) -> int:
         """Rises with every change; what was computed at the same version still holds."""
+        return self._state.version
 
     def take_note(self, frame: Frame, delta: WorldDelta, known_ns: int) -> None:
         """Keep what a frame adds beside things: the way, words to search, statements about what was merged."""
@@ -81,6 +84,16 @@ class WorldView:
         thing = self._state.roster.get(self.current_id(entity_id))
         return entity_id if thing is None else f"{thing.color} {thing.label}".strip()
 
+    def bare_label_of(self, entity_id: EntityId) -> str:
+        """What a thing is called now, without its colour."""
+        thing = self._state.roster.get(self.current_id(entity_id))
+        return "" if thing is None else thing.label
+
+    def num_views(self, entity_id: EntityId) -> int:
+        """In how many frames a thing was seen."""
+        thing = self._state.roster.get(self.current_id(entity_id))
+        return 0 if thing is None else thing.num_views
+
     def is_agent(self, entity_id: EntityId) -> bool:
         thing = self._state.roster.get(entity_id)
         return thing is not None and thing.label in self._state.config.agent_labels
@@ -92,6 +105,38 @@ class WorldView:
         belief = Belief(self._state, known_at_ns)
         named, at = belief.named_as(entity_id), belief.at_fact(entity_id, as_of_ns)
         return None if named is None or at is None else (belief.location(named, at, as_of_ns), at)
+
+    def candidates(
+        self,
+        words: Sequence[str],
+        attributes: Mapping[str, str],
+        region: Region | None,
+        interval: Interval | None,
+        as_of_ns: int | None,
+        known_at_ns: int | None,
+    ) -> list[Fact]:
+        """Where everything was that words and attributes name, as `at` facts; no words name everything."""
+        return self.questions.candidates(
+            words, attributes, region=region, interval=interval, as_of_ns=as_of_ns, known_at_ns=known_at_ns
+        )
+
+    def last_seen_ns(self, at: Fact) -> int:
+        """When what stands in an `at` fact was last seen."""
+        thing = self._state.roster.get(at.subject)
+        return at.valid_from_ns if thing is None else thing.last_seen_ns
+
+    def place_of(
+        self, at: Fact, as_of_ns: int | None = None, known_at_ns: int | None = None
+    ) -> Location | None:
+        """The location that an `at` fact states."""
+        belief = Belief(self._state, known_at_ns)
+        named = belief.named_as(at.subject)
+        return None if named is None else belief.location(named, at, as_of_ns)
+
+    def presence(self, entity_id: EntityId) -> float:
+        """The belief that a thing still is at its place."""
+        thing = self._state.roster.get(self.current_id(entity_id))
+        return 0.0 if thing is None else thing.presence
 
     def facts(self, entity_id: EntityId, known_at_ns: int | None = None) -> list[Fact]:
         """Perceived and stated facts about a thing, over all times."""
