@@ -16,8 +16,9 @@ from scipy import ndimage
 
 from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, Area, FloorMap
 
-HALF_PASSAGES_M = np.arange(0.25, 0.601, 0.05)
-"""Half widths of the passages at which rooms may be told apart: up to a wide doorway of 1.2 m."""
+HALF_PASSAGES_M = np.arange(0.4, 0.601, 0.05)
+"""Half widths of the passages at which rooms may be told apart: doorways from 0.8 to 1.2 m, also where the wall above
+them was not seen."""
 MIN_CORE_M2 = 0.4
 MIN_ROOM_M2 = 1.5
 INTO_WALL_CELLS = 2
