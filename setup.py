@@ -74,6 +74,7 @@ EXTRAS = {
         "psutil",
         "pytest",
         "pytest-timeout",
+        "rerun-sdk",
         "ruff",
         "spark-dsg",
     ],

@@ -21,6 +21,7 @@ Examples:
   embodied-mem export outputs/demo/memory map.ply
   embodied-mem export outputs/demo/memory entities.json
   embodied-mem export outputs/demo/memory home.png
+  embodied-mem export outputs/demo/memory home.rrd && rerun home.rrd
   embodied-mem export outputs/demo/memory home.graphml
   embodied-mem export outputs/demo/memory home.dsg.json
 """
@@ -34,6 +35,7 @@ def command(memory: Path, target: Path, as_json: bool) -> None:
     """Write the saved MEMORY to TARGET; its suffix says what.
 
     .ply is the map's coloured points, .json the entities with their histories, .png the top-down picture;
+    .rrd a recording for the rerun viewer, to look around in and to scrub through time;
     .dsg.json is the scene graph for spark_dsg, .graph.json the same in plain words, .graphml for graph programs.
     """
     suffix = next((one for one in sorted(WRITERS, key=len, reverse=True) if target.name.endswith(one)), None)
@@ -109,10 +111,20 @@ def write_graph(memory: RobotMemory, target: Path) -> int:
     return len(graph.nodes)
 
 
+def write_rrd(memory: RobotMemory, target: Path) -> int:
+    """The map, and every entity's box for as long as it was there; how many boxes."""
+    from embodied_mem.viz.recording import write_recording
+
+    entities = memory.entities()
+    histories = {one.entity_id: memory.history(one.entity_id).value or () for one in entities}
+    return write_recording(target, memory.map_snapshot(), entities, histories, memory.changes().value or ())
+
+
 WRITERS: dict[str, Callable[[RobotMemory, Path], int]] = {
     ".ply": write_ply,
     ".json": write_json,
     ".png": write_png,
+    ".rrd": write_rrd,
     ".dsg.json": write_graph,
     ".graph.json": write_graph,
     ".graphml": write_graph,
