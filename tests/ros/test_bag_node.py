@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from embodied_mem.geometry import invert, look_at, pose_from_quaternion, quaternion_from_pose
 from embodied_mem.replay import RosBag, SevenScenesFolder, write_bag
 from embodied_mem.replay.session import replay
 from embodied_mem.robot_memory import RobotMemory
@@ -66,6 +67,62 @@ def test_a_bag_played_live_gives_the_same_map_and_things_as_its_direct_replay(tm
     write_bag(tmp_path / "bag", SyntheticRoom(0).frames(30, period_s=0.2))
     with RobotMemory.open(tmp_path / "direct") as direct, played(tmp_path / "bag", tmp_path) as live:
         assert replay(tmp_path / "bag", direct).num_frames == 30
+        assert len(direct.map_snapshot()) > 1000
+        check_same_map(direct.map_snapshot(), live.map_snapshot())
+        assert live.entities() == direct.entities()
+
+
+def with_tf(bag, path):
+    """The bag at `bag` with /tf of the base and a mounting in /tf_static where it has odometry of the camera."""
+    from rosbags.highlevel import AnyReader
+    from rosbags.rosbag2 import StoragePlugin, Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    T_base_camera = look_at(np.array([0.1, 0.0, 1.1]), np.array([1.1, 0.05, 0.9]))
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    make = {name.rpartition("/")[2]: kind for name, kind in store.types.items()}
+
+    def edge(header, child, T):
+        x, y, z, w = quaternion_from_pose(T).tolist()
+        transform = make["Transform"](
+            translation=make["Vector3"](*T[:3, 3].tolist()), rotation=make["Quaternion"](x, y, z, w)
+        )
+        stamped = make["TransformStamped"](header=header, child_frame_id=child, transform=transform)
+        return store.serialize_cdr(make["TFMessage"](transforms=[stamped]), "tf2_msgs/msg/TFMessage")
+
+    with (
+        AnyReader([bag], default_typestore=store) as reader,
+        Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        topics = {
+            name: writer.add_connection(name, "tf2_msgs/msg/TFMessage", typestore=store)
+            for name in ("/tf", "/tf_static")
+        }
+        for connection, stamp_ns, data in reader.messages():
+            if connection.topic == "/odom":
+                odometry = reader.deserialize(data, connection.msgtype)
+                position, q = odometry.pose.pose.position, odometry.pose.pose.orientation
+                T = pose_from_quaternion(
+                    np.array([position.x, position.y, position.z]), np.array([q.x, q.y, q.z, q.w])
+                )
+                header, camera = odometry.header, odometry.child_frame_id
+                writer.write(topics["/tf"], stamp_ns, edge(header, "base", T @ invert(T_base_camera)))
+                mounted = make["Header"](stamp=header.stamp, frame_id="base")
+                writer.write(topics["/tf_static"], stamp_ns, edge(mounted, camera, T_base_camera))
+                continue
+            if connection.topic not in topics:
+                topics[connection.topic] = writer.add_connection(
+                    connection.topic, connection.msgtype, typestore=reader.typestore
+                )
+            writer.write(topics[connection.topic], stamp_ns, data)
+    return path
+
+
+def test_a_bag_with_tf_played_live_gives_the_same_map_as_its_direct_replay(tmp_path):
+    write_bag(tmp_path / "odometry", SyntheticRoom(1).frames(12))
+    bag = with_tf(tmp_path / "odometry", tmp_path / "bag")
+    with RobotMemory.open() as direct, played(bag, tmp_path) as live:
+        assert replay(bag, direct).num_frames == 12
         assert len(direct.map_snapshot()) > 1000
         check_same_map(direct.map_snapshot(), live.map_snapshot())
         assert live.entities() == direct.entities()
