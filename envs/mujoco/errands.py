@@ -32,17 +32,27 @@ class ErrandPolicy:
     """Explores every room, then does `num_errands` errands, each a pick, a drive and a place.
 
     `phase` is "explore", "errands" or "done". The same seed gives the same choices. An errand whose hand finds
-    nothing is begun elsewhere.
+    nothing is begun elsewhere. With `explores` off the day begins with the first errand.
     """
 
-    def __init__(self, plan: HomePlan, *, num_errands: int, seed: int, control_hz: float = 10.0) -> None:
+    def __init__(
+        self,
+        plan: HomePlan,
+        *,
+        num_errands: int,
+        seed: int,
+        control_hz: float = 10.0,
+        explores: bool = True,
+    ) -> None:
         self._plan, self._num_errands, self._dt_s = plan, num_errands, 1.0 / control_hz
         self._space = free_space(plan)
         self._rng = np.random.default_rng(seed)
         self._tour = TourPolicy(plan, control_hz=control_hz, explores_only=True)
         self._errands: Iterator[Action] | None = None
         self._seen: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
-        self.phase = "explore"
+        self.phase = "explore" if explores else "errands"
+        if not explores:
+            self._errands = self._run()
         self.num_done = 0
 
     @property

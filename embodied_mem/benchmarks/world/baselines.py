@@ -97,6 +97,8 @@ class Baseline:
         return self._first_ns.get(label)
 
     def pose(self, at_ns: int) -> Pose:
+        if not self._poses:
+            raise CannotAnswer
         row = self._poses[max(0, bisect.bisect_right(self._stamps, at_ns) - 1)]
         return Pose(position_world_m=row[:3], forward=row[3:] / np.linalg.norm(row[3:]))
 
@@ -121,7 +123,7 @@ class LastSeen(Baseline):
         raise CannotAnswer
 
     def pose(self, at_ns: int) -> Pose:
-        if at_ns < self._stamps[-1]:
+        if not self._stamps or at_ns < self._stamps[-1]:
             raise CannotAnswer
         return super().pose(at_ns)
 

@@ -18,13 +18,14 @@ from embodied_mem.robot_memory import RobotMemory
 @dataclass(frozen=True, kw_only=True)
 class Day:
     """What is lived through: the home's and the errands' seed, how many errands, and every how many steps the
-    memories get a frame.
+    memories get a frame. Without `explores` it begins with the first errand.
     """
 
     seed: int
     num_errands: int = 6
     observe_every: int = 1
     max_steps: int = 3500
+    explores: bool = True
 
 
 @dataclass(kw_only=True)
@@ -57,7 +58,9 @@ def live(
     env: Any = gymnasium.make("EmbodiedMem/Household-v0", disable_env_checker=True, log_path=log_path)
     try:
         observation, info = env.reset(seed=day.seed)
-        policy = ErrandPolicy(env.unwrapped.plan, num_errands=day.num_errands, seed=day.seed)
+        policy = ErrandPolicy(
+            env.unwrapped.plan, num_errands=day.num_errands, seed=day.seed, explores=day.explores
+        )
         names = env.unwrapped.category_names
         tellers = [_Teller(one, names, day.seed) for one in witnesses]
         num_frames = 0
