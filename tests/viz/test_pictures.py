@@ -1,7 +1,7 @@
 import numpy as np
 
 from embodied_mem.geometry import Box, look_at
-from embodied_mem.layers.occupancy import MapSnapshot
+from embodied_mem.layers.occupancy import STABLE, MapSnapshot
 from embodied_mem.messages import Change, PinholeCamera, Placement
 from embodied_mem.viz.maps import floor_height_m, plan_colors, top_down_map
 from embodied_mem.viz.views import BACKGROUND, draw_view, overview
@@ -19,6 +19,7 @@ def snapshot(
         means_world=np.array([place for place, _ in things], dtype=np.float32).reshape(num, 3),
         covariances_m2=round_2cm,
         occupancy=np.full(num, occupancy, dtype=np.float32),
+        state=np.full(num, STABLE, dtype=np.int8),
         color_rgb=np.array([color for _, color in things], dtype=np.uint8).reshape(num, 3),
         label_index=np.full(num, -1, dtype=np.int16),
         label_share=np.zeros(num, dtype=np.float32),

@@ -5,12 +5,23 @@ from embodied_mem.layers.occupancy.floor_plan import FloorGrid
 from embodied_mem.layers.occupancy.frontiers import Frontier
 from embodied_mem.layers.occupancy.grid import SemanticGrid, occ_scannet_box
 from embodied_mem.layers.occupancy.layer import OccupancyLayer
-from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
+from embodied_mem.layers.occupancy.snapshot import (
+    ACTIVE,
+    FREE,
+    OCCUPIED,
+    STABLE,
+    TRANSIENT,
+    UNKNOWN,
+    MapSnapshot,
+)
 from embodied_mem.layers.occupancy.visibility import Visibility
 
 __all__ = [
+    "ACTIVE",
     "FREE",
     "OCCUPIED",
+    "STABLE",
+    "TRANSIENT",
     "UNKNOWN",
     "FloorGrid",
     "Frontier",

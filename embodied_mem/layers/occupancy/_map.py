@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int16, Int64
+from jaxtyping import Float32, Float64, Int8, Int16, Int64
 
 from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _splatting, _structures
 from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
@@ -18,7 +18,7 @@ from embodied_mem.layers.occupancy._view import (
 )
 from embodied_mem.layers.occupancy._warp import check_device, wp
 from embodied_mem.layers.occupancy.config import OccupancyConfig
-from embodied_mem.layers.occupancy.snapshot import MapSnapshot
+from embodied_mem.layers.occupancy.snapshot import ACTIVE, STABLE, TRANSIENT, MapSnapshot
 from embodied_mem.messages import Frame, MapChange
 
 TICK_SHIFT = 26
@@ -38,7 +38,7 @@ class GaussianMap:
         self._scratch = FrameScratch(self._device)
         self._no_rgb = wp.zeros((1, 1, 3), dtype=wp.uint8, device=self._device)
         self._no_labels = wp.zeros((1, 1), dtype=wp.int16, device=self._device)
-        self.storage = MapStorage(self._device, config.budget_bytes)
+        self.storage = MapStorage(self._device, config.budget_bytes, config.cell_m * BRICK_SIDE)
         self.epoch_ns: int | None = None
 
     def clear(self) -> None:
@@ -200,6 +200,7 @@ class GaussianMap:
         voxel_m: float,
         *,
         additive: bool,
+        stable_only: bool,
     ) -> tuple[Float32[np.ndarray, "x y z"], Int16[np.ndarray, "x y z"]]:
         """Occupancy (NaN: unknown) and label (-1: none) of each voxel."""
         grid = _splatting.VoxelGrid()
@@ -207,6 +208,7 @@ class GaussianMap:
         grid.voxel_cells, grid.size = voxel_m / self.config.cell_m, wp.vec3i(*shape)
         grid.form = _splatting.ADDITIVE if additive else _splatting.PRODUCT
         grid.empty_score = EMPTY_SCORE
+        grid.min_level = self.config.level(self.config.stable_log_odds) if stable_only else 0
         num_voxels = int(np.prod(shape))
         occupancy = wp.empty(num_voxels, dtype=wp.float32, device=self._device)
         label = wp.empty(num_voxels, dtype=wp.int16, device=self._device)
@@ -226,6 +228,7 @@ class GaussianMap:
             means_world=((cells + in_cell) * cell_m).astype(np.float32),
             covariances_m2=covariances,
             occupancy=self._probability_of(levels),
+            state=self._states(levels),
             color_rgb=_unpack_color(rows["color"]),
             label_index=rows["labels"][:, 0].copy(),
             label_share=weights[:, 0] / np.maximum(weights.sum(axis=1), 1.0),
@@ -248,6 +251,11 @@ class GaussianMap:
     def _probability_of(self, levels: np.ndarray) -> Float32[np.ndarray, "n"]:
         log_odds = self.config.min_log_odds + (levels.astype(np.float64) - 1.0) * self.config.log_odds_step
         return (1.0 / (1.0 + np.exp(-log_odds))).astype(np.float32)
+
+    def _states(self, levels: np.ndarray) -> Int8[np.ndarray, "n"]:
+        is_occupied = levels >= self.config.occupied_level
+        is_stable = levels >= self.config.level(self.config.stable_log_odds)
+        return np.where(is_stable, STABLE, np.where(is_occupied, ACTIVE, TRANSIENT)).astype(np.int8)
 
     def _stamps(self, ticks: np.ndarray) -> np.ndarray:
         return (ticks.astype(np.int64) << TICK_SHIFT) + (self.epoch_ns or 0)

@@ -90,7 +90,9 @@ def cast(
 ):
     """Walk each ray (unit direction) from cell to cell to the first occupied Gaussian that it meets within its gate.
 
-    The depth is where along the ray that Gaussian is densest: on a flat surface, the ray's cut with its plane.
+    The depth is where along the ray that Gaussian is densest: on a flat surface, the ray's cut with its plane. A ray
+    that passes between two Gaussians of one surface comes to where nobody has seen: it ended beside the first one that
+    it grazed. That lets gates be tight, so that rays which do pass an edge are not stopped by it.
     """
     i = wp.tid()
     d = directions[i]
@@ -107,6 +109,9 @@ def cast(
     t = float(0.0)
     depth = float(wp.inf)
     found = int(-1)
+    grazed = int(-1)
+    grazed_t = float(0.0)
+    was_level = bool(False)
     brick = int(-1)
     bx = int(2147483647)
     by = int(0)
@@ -133,6 +138,7 @@ def cast(
         elif d[2] < -1.0e-9:
             exit_z = -inside[2] / d[2]
         step = wp.max(wp.min(exit_x, wp.min(exit_y, exit_z)), 0.0)
+        state = int(0)
         if brick >= 0:
             cell = brick * BRICK_CELLS + local_of(x & 7, y & 7, z & 7)
             state = int(m.cells[cell])
@@ -142,12 +148,25 @@ def cast(
                 S = covariance_in_cell(m.covariance[gaussian], rules.min_variance)
                 A = wp.inverse(S)
                 Ad = A * d
-                s = wp.clamp(wp.dot(Ad, offset) / wp.dot(Ad, d), 0.0, step)
+                at = wp.dot(Ad, offset) / wp.dot(Ad, d)
+                s = wp.clamp(at, 0.0, step)
                 miss = offset - s * d
-                if excess(rules.gate, rules.thickness, S, A, miss) <= 1.0 and t + s <= length:
-                    depth = (t + s) * rules.cell_m
-                    found = gaussian
-                    break
+                if t + s <= length:
+                    if excess(rules.gate, rules.thickness, S, A, miss) <= 1.0:
+                        depth = (t + s) * rules.cell_m
+                        found = gaussian
+                        break
+                    # One that it is level with inside that one's cell says best where the surface is.
+                    is_level = at == s
+                    if grazed < 0 or (is_level and not was_level):
+                        grazed = gaussian
+                        grazed_t = t + s
+                        was_level = is_level
+            elif state != 0:
+                grazed = int(-1)
+                was_level = bool(False)
+        if state == 0 and grazed >= 0:
+            break
         t += step
         inside = inside + step * d
         if exit_x <= exit_y and exit_x <= exit_z:
@@ -171,6 +190,9 @@ def cast(
             else:
                 z -= 1
                 inside = wp.vec3(inside[0], inside[1], 1.0)
+    if found < 0 and grazed >= 0:
+        depth = grazed_t * rules.cell_m
+        found = grazed
     depth_m[i] = depth
     hit[i] = found
 

@@ -225,24 +225,44 @@ def _depth_step(depth_m: np.ndarray, v: int, u: int, z: float) -> float:
 
 
 def brute_force_ray(
-    gaussians: list[tuple[Cell, np.ndarray, np.ndarray]],
+    occupied: dict[Cell, tuple[np.ndarray, np.ndarray]],
+    known: set[Cell],
     config: OccupancyConfig,
     ray: tuple[np.ndarray, np.ndarray],
+    max_range_m: float,
 ) -> float:
-    """Distance along `ray` (origin, unit direction) to the nearest of the Gaussians (cell, mean, covariance as read)
-    that it meets inside their cell and gates; infinity for none.
+    """Distance along `ray` (origin, unit direction) to the first of the occupied Gaussians (mean, covariance as read)
+    that it meets inside their cell and gates, or beside which it leaves what is known; infinity for none.
     """
     origin, direction = ray
-    nearest_m = np.inf
-    for cell, mean, covariance in gaussians:
-        span = _span_in_cell(np.array(cell) * config.cell_m, config.cell_m, origin, direction)
-        if span is not None and span[0] < nearest_m:
+    grazed_m, was_level = float(np.inf), False
+    for cell in _cells_along(origin, direction, config.cell_m, max_range_m):
+        if cell in occupied:
+            mean, covariance = occupied[cell]
+            span = _span_in_cell(np.array(cell) * config.cell_m, config.cell_m, origin, direction)
+            if span is None:
+                continue
             A = np.linalg.inv(covariance)
             t = float(direction @ A @ (mean - origin) / (direction @ A @ direction))
+            is_level = span[0] <= t <= span[1]
             t = min(max(t, span[0]), span[1])
             if is_in_gates(mean - origin - t * direction, covariance, config):
-                nearest_m = t
-    return nearest_m
+                return t
+            if np.isinf(grazed_m) or (is_level and not was_level):
+                grazed_m, was_level = t, is_level
+        elif cell in known:
+            grazed_m, was_level = float(np.inf), False
+        elif np.isfinite(grazed_m):
+            break
+    return grazed_m
+
+
+def _cells_along(origin: np.ndarray, direction: np.ndarray, cell_m: float, max_range_m: float) -> list[Cell]:
+    """The cells that the ray passes, in order, found by small steps: one that it only nicks may be left out."""
+    t = np.arange(0.0, max_range_m, cell_m / 50)
+    cells = np.floor((origin + t[:, None] * direction) / cell_m).astype(int)
+    is_new = np.concatenate([[True], (np.diff(cells, axis=0) != 0).any(axis=1)])
+    return [(x, y, z) for x, y, z in cells[is_new].tolist()]
 
 
 def is_in_gates(d: np.ndarray, covariance: np.ndarray, config: OccupancyConfig) -> bool:

@@ -35,6 +35,7 @@ class VoxelGrid:
     voxel_cells: float  # a voxel's side in cells
     size: wp.vec3i
     form: int
+    min_level: int  # Gaussians below it are left out
     empty_score: float
 
 
@@ -98,7 +99,7 @@ def splat(
                 # A known cell's centre in the voxel, or the voxel's centre in a known cell (a hair of rounding allowed).
                 if state != 0 and near <= wp.max(0.5 * grid.voxel_cells, 0.5) + 1.0e-4:
                     is_known = True
-                if state < HAS_GAUSSIAN:
+                if state < HAS_GAUSSIAN or (state & LEVEL_MASK) < grid.min_level:
                     continue
                 gaussian = find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)
                 d = mean_in_cell(m.mean[gaussian]) + wp.vec3(dx, dy, dz)

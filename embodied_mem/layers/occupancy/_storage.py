@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy import _reading, _structures
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, DEAD, NUM_BRICKS, NUM_GAUSSIANS, NUM_LIVE
 from embodied_mem.layers.occupancy._warp import wp
@@ -42,6 +43,8 @@ HASH_SLOTS_PER_BRICK = 2.0
 HASH_SLOTS_PER_GAUSSIAN = 1.2
 GROWTH = 1.06
 """Small, because spare room counts against the budget; a growth copies the map, about 0.1 ms per 1,000 Gaussians."""
+FREE_SPACE_TICKS = 450
+"""Half a minute in ticks of 67 ms."""
 EVICT_TO = 0.9
 """An eviction goes down to this share of the budget, so that it is not due again at the next frame."""
 
@@ -84,9 +87,11 @@ START = Capacity(num_bricks=64, num_gaussians=1024)
 class MapStorage:
     """Owns the arrays. Numbers of bricks and Gaussians may change whenever `reserve` or `replace` is called."""
 
-    def __init__(self, device: str, budget_bytes: int) -> None:
+    def __init__(self, device: str, budget_bytes: int, brick_m: float) -> None:
         self._device = device
         self._budget_bytes = budget_bytes
+        self._brick_m = brick_m
+        self.kept_boxes: tuple[Box, ...] = ()
         self.num_evicted = 0
         self.clear()
 
@@ -164,11 +169,11 @@ class MapStorage:
         wp.copy(getattr(self.arrays, name), source, count=len(values))
 
     def replace_within_budget(self, rows: Rows) -> None:
-        """Hold `rows`, less the stalest bricks if they do not fit the budget; counts what it evicts afresh."""
+        """Hold `rows`, less the least important bricks if they do not fit the budget; counts what it evicts afresh."""
         self.num_evicted = 0
         nothing = Capacity(0, 0)
         if _needed(rows, nothing).num_bytes > self._budget_bytes:
-            rows, self.num_evicted = _without_stalest(rows, nothing, self._budget_bytes)
+            rows, self.num_evicted = self._evict(rows, nothing, self._budget_bytes)
         self.replace(rows)
 
     def has_room(self, extra: Capacity) -> bool:
@@ -190,11 +195,14 @@ class MapStorage:
         needed = _needed(rows, extra)
         is_evicting = needed.num_bytes > self._budget_bytes
         if is_evicting:
-            rows, num_evicted = _without_stalest(rows, extra, int(self._budget_bytes * EVICT_TO))
+            rows, num_evicted = self._evict(rows, extra, int(self._budget_bytes * EVICT_TO))
             self.num_evicted += num_evicted
             needed = _needed(rows, extra)
         self.replace(rows, self._grown(needed))
         return is_evicting
+
+    def _evict(self, rows: Rows, extra: Capacity, budget_bytes: int) -> tuple[Rows, int]:
+        return _without_least(rows, _importance(rows, self.kept_boxes, self._brick_m), extra, budget_bytes)
 
     def _grown(self, needed: Capacity) -> Capacity:
         """The present capacity, or one that holds `needed` with some room to spare, within the budget."""
@@ -216,22 +224,36 @@ def _needed(rows: Rows, extra: Capacity) -> Capacity:
     )
 
 
-def _without_stalest(rows: Rows, extra: Capacity, budget_bytes: int) -> tuple[Rows, int]:
-    """`rows` without the bricks seen longest ago, so that they and `extra` fit; and how many Gaussians went.
+def _importance(rows: Rows, kept_boxes: tuple[Box, ...], brick_m: float) -> np.ndarray:
+    """A rank for each brick: those that a task needs first, then by when they were last seen. Free space without
+    surfaces counts as seen half a minute earlier: looking along it once brings it back.
+    """
+    corners = rows["brick_coord"].astype(np.float64) * brick_m
+    is_kept = np.zeros(len(corners), dtype=bool)
+    for box in kept_boxes:
+        is_kept |= ((corners <= box.max_m) & (corners + brick_m >= box.min_m)).all(axis=1)
+    has_surface = np.zeros(len(corners), dtype=bool)
+    has_surface[rows["gaussian_cell"] // BRICK_CELLS] = True
+    tick = rows["brick_seen_tick"].astype(np.int64)
+    return np.asarray(tick - np.where(has_surface, 0, FREE_SPACE_TICKS) + np.where(is_kept, 2**40, 0))
+
+
+def _without_least(
+    rows: Rows, importance: np.ndarray, extra: Capacity, budget_bytes: int
+) -> tuple[Rows, int]:
+    """`rows` without the least important bricks, so that they and `extra` fit; and how many Gaussians went.
 
     An evicted brick's cells are unknown again, never free.
     """
     coords = rows["brick_coord"]
-    newest_first = np.lexsort(
-        (coords[:, 2], coords[:, 1], coords[:, 0], -rows["brick_seen_tick"].astype(np.int64))
-    )
+    best_first = np.lexsort((coords[:, 2], coords[:, 1], coords[:, 0], -importance))
     owner = rows["gaussian_cell"] // BRICK_CELLS
-    per_brick = np.bincount(owner, minlength=len(coords))[newest_first]
+    per_brick = np.bincount(owner, minlength=len(coords))[best_first]
     num_bricks = np.arange(1, len(coords) + 1) + extra.num_bricks
     num_gaussians = np.cumsum(per_brick) + extra.num_gaussians
     sizes = [Capacity(int(b), int(g)).num_bytes for b, g in zip(num_bricks, num_gaussians, strict=True)]
     num_kept = int(np.searchsorted(sizes, budget_bytes, side="right"))
-    kept = np.sort(newest_first[:num_kept])
+    kept = np.sort(best_first[:num_kept])
     return keep_bricks(rows, kept), int(len(owner) - per_brick[:num_kept].sum())
 
 

@@ -23,6 +23,7 @@ class OccupancyConfig:
         hit_log_odds, miss_log_odds: evidence of one frame that hits, or sees through, a cell.
         min_log_odds, max_log_odds: evidence is clamped to these, so that a change shows after a few frames.
         remove_log_odds: a Gaussian whose evidence falls to this is removed; its cell stays known as free.
+        stable_log_odds: a Gaussian with this evidence is stable: three frames more agreed than disagreed.
         miss_weight_decay: what a miss multiplies a Gaussian's moments' weight by.
         edge_weight_decay: the same when only a rim of it was seen through, so that it follows wavering edges.
         depth_sigma_m, depth_sigma_per_m2: the sensor's noise, sigma = depth_sigma_m + depth_sigma_per_m2 * z**2.
@@ -35,9 +36,10 @@ class OccupancyConfig:
         point_sigma_m: the same when points are asked for: a surface a few millimetres thin would slip between points
             that lie 2 or 3 cm apart.
         gate_sigmas, thickness_sigmas: how many sigmas around its mean a Gaussian fills, along each axis and across the
-            surface. (A surface that fills its cell evenly reaches sqrt(3) sigmas.)
+            surface. (A surface that fills its cell evenly reaches sqrt(3) sigmas; a little less leaves edges open,
+            and rays that slip between two Gaussians into unknown space end there.)
         transient_labels: labels that carve but are never fused, such as people.
-        budget_bytes: what the map may take, its hash included; the stalest bricks are evicted beyond it.
+        budget_bytes: what the map may take, its hash included; the least important bricks are evicted beyond it.
         device: "cpu", or a CUDA device such as "cuda:0".
     """
 
@@ -45,11 +47,12 @@ class OccupancyConfig:
     stride_px: int = 4
     min_depth_m: float = 0.15
     max_depth_m: float = 5.0
-    hit_log_odds: float = 0.85
+    hit_log_odds: float = 0.6
     miss_log_odds: float = -0.85
     min_log_odds: float = -2.0
     max_log_odds: float = 3.5
     remove_log_odds: float = -1.0
+    stable_log_odds: float = 1.8
     miss_weight_decay: float = 0.7
     edge_weight_decay: float = 0.25
     depth_sigma_m: float = 0.0012
@@ -59,7 +62,7 @@ class OccupancyConfig:
     max_edge_ratio: float = 0.03
     min_sigma_m: float = 0.004
     point_sigma_m: float = 0.007
-    gate_sigmas: float = 1.8
+    gate_sigmas: float = 1.65
     thickness_sigmas: float = 1.4
     transient_labels: tuple[str, ...] = ("person", "robot")
     budget_bytes: int = 256 * 1024 * 1024
@@ -80,6 +83,8 @@ class OccupancyConfig:
         self._check(
             "remove_log_odds", self.min_log_odds <= self.remove_log_odds < 0, "from min_log_odds to below 0"
         )
+        is_stable_reached = 0.0 < self.stable_log_odds <= self.max_log_odds
+        self._check("stable_log_odds", is_stable_reached, "above 0, at most max_log_odds")
         self._check("miss_weight_decay", 0.0 < self.miss_weight_decay <= 1.0, "above 0, at most 1")
         self._check("edge_weight_decay", 0.0 < self.edge_weight_decay <= 1.0, "above 0, at most 1")
         self._check("depth_sigma_m", self.depth_sigma_m > 0.0, "above 0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,18 +101,24 @@ class OccupancyLayer:
         return self._map.cast(origins, (directions / lengths).astype(np.float32), float(max_range_m))
 
     def semantic_grid(
-        self, box: Box, voxel_m: float = OCC_SCANNET_VOXEL_M, *, form: str = "product"
+        self,
+        box: Box,
+        voxel_m: float = OCC_SCANNET_VOXEL_M,
+        *,
+        form: str = "product",
+        stable_only: bool = False,
     ) -> SemanticGrid:
         """The box as voxels, by splatting the Gaussians into them.
 
         `form="product"` is probabilistic (a voxel is empty only if no Gaussian occupies it), `"additive"` sums as
-        EmbodiedOcc does, for comparison with its line of work.
+        EmbodiedOcc does, for comparison with its line of work. `stable_only` leaves out what was seen too little, such
+        as somebody who walks through.
         """
         if form not in FORMS:
             raise InvalidQuery(f"form is {form!r}; it must be one of {FORMS}.{did_you_mean(form, FORMS)}")
         corner = np.array(box.min_m, dtype=np.float64)
         occupancy, label_index = self._map.splat(
-            corner, grid_shape(box, voxel_m), voxel_m, additive=form == "additive"
+            corner, grid_shape(box, voxel_m), voxel_m, additive=form == "additive", stable_only=stable_only
         )
         return SemanticGrid(
             corner_world=corner,
@@ -155,6 +162,10 @@ class OccupancyLayer:
     def free_cells(self) -> Float32[np.ndarray, "n 3"]:
         """The centres, in world, of all cells that are known to be free (spaced by `config.cell_m`)."""
         return self._map.free_cells()
+
+    def keep(self, boxes: Sequence[Box]) -> None:
+        """What a task needs: bricks that touch these boxes are evicted last. Replaces the boxes of the last call."""
+        self._map.storage.kept_boxes = tuple(boxes)
 
     @property
     def labels(self) -> tuple[str, ...]:

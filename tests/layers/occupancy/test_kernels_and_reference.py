@@ -74,20 +74,22 @@ def test_rays_agree_with_brute_force() -> None:
     for frame in random_frames(7, 4):
         layer.update(Percept(frame=frame, instances=()))
     occupied = layer.snapshot().occupied()
-    gaussians = []
+    gaussians = {}
     for mean, c in zip(
         occupied.means_world.astype(np.float64), occupied.covariances_m2.astype(np.float64), strict=True
     ):
         covariance = np.array([[c[0], c[1], c[2]], [c[1], c[3], c[4]], [c[2], c[4], c[5]]])
         x, y, z = np.floor(mean / CONFIG.cell_m).astype(int).tolist()
-        gaussians.append(((x, y, z), mean, covariance))
+        gaussians[x, y, z] = (mean, covariance)
     rng = np.random.default_rng(0)
     origins = rng.uniform(-0.3, 0.3, size=(150, 3))
     directions = np.array([1.0, 0.2, 0.1]) + rng.normal(0.0, 0.4, size=(150, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     depth_m, _ = layer.cast_rays(origins, directions, 10.0)
+    known = set(cells_of_layer(layer))
     expected_m = [
-        brute_force_ray(gaussians, CONFIG, (o, d)) for o, d in zip(origins, directions, strict=True)
+        brute_force_ray(gaussians, known, CONFIG, (o, d), 10.0)
+        for o, d in zip(origins, directions, strict=True)
     ]
     agrees = np.isclose(depth_m, expected_m, atol=1e-3)
     assert np.isfinite(expected_m).sum() > 50
