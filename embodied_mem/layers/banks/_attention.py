@@ -6,6 +6,7 @@ and the blocks' maxima are reconciled at the end (the log-sum-exp of FlashAttent
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,9 @@ from torch import Tensor
 SCORES_AT_ONCE = 2**18
 """Scores in a block, over all heads: 1 MB of float32 stays in a core's cache (measured: 12 % faster than 4 MB)."""
 NEVER_ATTENDED = -1e30
-NUM_POOLED_QUERIES = 16
+LOG2_E = math.log2(math.e)
+"""Powers of two are three times as fast as powers of e (measured with torch 2.13, AVX-512)."""
+NUM_POOLED_QUERIES = 8
 
 
 class Attended(NamedTuple):
@@ -55,7 +58,7 @@ def attend(
 def _attend_rows(
     query: Tensor, keys: Tensor, values: Tensor, is_filled: Tensor | None, at_once: int
 ) -> Attended:
-    scaled = query * query.shape[-1] ** -0.5
+    scaled = query * (LOG2_E * query.shape[-1] ** -0.5)
     blocks, weighted, peak = [], None, None
     for start in range(0, keys.shape[2], at_once):
         entries = slice(start, start + at_once)
@@ -65,12 +68,12 @@ def _attend_rows(
             weighted, peak = block.weighted, block.peak
         else:
             higher = torch.maximum(peak, block.peak)
-            weighted = weighted * torch.exp(peak - higher) + block.weighted * torch.exp(block.peak - higher)
+            weighted = weighted * torch.exp2(peak - higher) + block.weighted * torch.exp2(block.peak - higher)
             peak = higher
         blocks.append(block)
     assert weighted is not None
     assert peak is not None
-    mass = torch.cat([block.mass * torch.exp(block.peak - peak) for block in blocks], dim=-1)
+    mass = torch.cat([block.mass * torch.exp2(block.peak - peak) for block in blocks], dim=-1)
     total = mass.sum(dim=-1, keepdim=True)
     return Attended(weighted / total, (mass / total).mean(dim=(1, 2)))
 
@@ -83,7 +86,7 @@ def _attend_block(scaled: Tensor, keys: Tensor, values: Tensor, is_filled: Tenso
         hidden = ~is_filled.repeat_interleave(num_tokens, dim=1)[:, None, None, :]
         scores = scores.masked_fill_(hidden, NEVER_ATTENDED)
     peak = scores.amax(dim=-1, keepdim=True)
-    odds = scores.sub_(peak.detach()).exp_()
+    odds = scores.sub_(peak.detach()).exp2_()
     mass = odds.reshape(*odds.shape[:3], num_entries, num_tokens).sum(dim=-1)
     return _Block(peak.detach(), mass, torch.matmul(odds, flat_values))
 

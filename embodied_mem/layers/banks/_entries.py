@@ -92,7 +92,8 @@ class Entries(nn.Module):
         rows = _where(is_full, joined, new)
         moves = is_full & ~with_new
         self._put(slots, row, rows)
-        self._put(slots, torch.where(moves, earlier_row, row), _where(moves, new, rows))
+        if torch.compiler.is_compiling() or bool(moves.any()):
+            self._put(slots, torch.where(moves, earlier_row, row), _where(moves, new, rows))
 
         self.order[slots] = torch.where(moves[:, None], _taken_out(order, join.position, earlier_row), order)
         self.count[slots] = (count + 1).clamp(max=self.capacity)
@@ -105,7 +106,7 @@ class Entries(nn.Module):
         if not self.consolidation.needs_similarity:
             return similarity
         last = (count - 1).clamp(min=0)
-        of_new = token_similarity(self.tokens[slots, _pick(order, last)], tokens)
+        of_new = token_similarity(_take(self.tokens, slots, _pick(order, last)), tokens)
         of_new = torch.where(count > 0, of_new, NO_PAIR)
         return similarity.scatter(1, last[:, None], of_new[:, None])
 
@@ -114,10 +115,10 @@ class Entries(nn.Module):
         if not self.consolidation.needs_similarity:
             return similarity
         order, last = self.order[slots], self.capacity - 1
-        joined = self.tokens[slots, _pick(order, position)]
+        joined = _take(self.tokens, slots, _pick(order, position))
         before, after = (position - 1).clamp(min=0), (position + 1).clamp(max=last)
-        to_before = token_similarity(self.tokens[slots, _pick(order, before)], joined)
-        to_after = token_similarity(joined, self.tokens[slots, _pick(order, after)])
+        to_before = token_similarity(_take(self.tokens, slots, _pick(order, before)), joined)
+        to_after = token_similarity(joined, _take(self.tokens, slots, _pick(order, after)))
         places = torch.arange(self.capacity, device=slots.device)[None]
         shifted = similarity.gather(1, (places + (places >= position[:, None])).clamp(max=last))
         shifted = torch.where(places == position[:, None] - 1, to_before[:, None], shifted)
@@ -148,22 +149,38 @@ class Entries(nn.Module):
             seconds=seconds, first_ns=first_ns, last_ns=later.last_ns, num_observations=observations,
         )  # fmt: skip
 
-    def _read(self, slots: Tensor, row: Tensor) -> Rows:
+    def _tables(self) -> Rows:
+        """The buffers as (slots, rows, ...) tables."""
         return Rows(
-            tokens=self.tokens[slots, row], keys=self.keys[:, slots, :, row], values=self.values[:, slots, :, row],
-            seconds=self.seconds[slots, row], first_ns=self.first_ns[slots, row], last_ns=self.last_ns[slots, row],
-            num_observations=self.num_observations[slots, row],
+            tokens=self.tokens, keys=self.keys.permute(1, 3, 0, 2, 4, 5), values=self.values.permute(1, 3, 0, 2, 4, 5),
+            seconds=self.seconds, first_ns=self.first_ns, last_ns=self.last_ns,
+            num_observations=self.num_observations,
         )  # fmt: skip
 
+    def _read(self, slots: Tensor, row: Tensor) -> Rows:
+        return Rows(*(_take(table, slots, row) for table in self._tables()))
+
     def _put(self, slots: Tensor, row: Tensor, rows: Rows) -> None:
-        self.tokens[slots, row] = rows.tokens
-        self.keys[:, slots, :, row] = rows.keys
-        self.values[:, slots, :, row] = rows.values
-        self.mean_keys[:, slots, :, row] = rows.keys.mean(dim=3)
-        self.seconds[slots, row] = rows.seconds
-        self.first_ns[slots, row] = rows.first_ns
-        self.last_ns[slots, row] = rows.last_ns
-        self.num_observations[slots, row] = rows.num_observations
+        for table, values in zip(self._tables(), rows, strict=True):
+            _place(table, slots, row, values)
+        _place(self.mean_keys.permute(1, 3, 0, 2, 4), slots, row, rows.keys.mean(dim=3))
+
+
+def _is_single(slots: Tensor) -> bool:
+    # Indexing with tensors copies at a tenth of the speed of a plain slice; one robot has one slot.
+    return len(slots) == 1 and not torch.compiler.is_compiling()
+
+
+def _take(table: Tensor, slots: Tensor, row: Tensor) -> Tensor:
+    """(b, ...) of a (slots, rows, ...) table; a view for a single slot."""
+    return table[int(slots), int(row)][None] if _is_single(slots) else table[slots, row]
+
+
+def _place(table: Tensor, slots: Tensor, row: Tensor, values: Tensor) -> None:
+    if _is_single(slots):
+        table[int(slots), int(row)] = values[0]
+    else:
+        table[slots, row] = values
 
 
 def _pick(table: Tensor, index: Tensor) -> Tensor:
@@ -175,10 +192,15 @@ def _along(values: Tensor, like: Tensor) -> Tensor:
 
 
 def _mix(earlier: Tensor, later: Tensor, weight: Tensor) -> Tensor:
-    return _along(weight, earlier) * earlier + _along(1 - weight, later) * later
+    return torch.lerp(later, earlier, _along(weight, earlier))
 
 
 def _where(condition: Tensor, first: Rows, second: Rows) -> Rows:
+    if not torch.compiler.is_compiling():  # nothing needs copying where all slots are of one kind
+        if bool(condition.all()):
+            return first
+        if not bool(condition.any()):
+            return second
     return Rows(*(torch.where(_along(condition, a), a, b) for a, b in zip(first, second, strict=True)))
 
 

@@ -1,0 +1,1 @@
+"""`embodied-mem bench policy`: what the banks beside a policy cost."""

@@ -1,0 +1,162 @@
+"""`embodied-mem bench policy`: what the banks beside a policy cost, one core, float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embodied_mem.benchmarks.policy.bank_step import (
+    Pair,
+    full_bank,
+    in_turn,
+    one_core,
+    plain_copy,
+    slot_by_slot,
+    stepper,
+)
+from embodied_mem.benchmarks.policy.streams import TokenStream, recorded_stream
+from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
+from embodied_mem.layers.banks import PerceptualBankConfig
+
+Progress = Callable[[str], None]
+
+GOALS = {
+    "bank.step.cpu_ms": Goal(op="<=", value=50.0),
+    "bank.step.speedup": Goal(op=">=", value=1.8),
+    "bank.step.difference": Goal(op="<=", value=1e-5),
+    "bank.256_entries.exact.speedup": Goal(op=">=", value=1.9),
+    "bank.256_entries.top_16.speedup": Goal(op=">=", value=5.0),
+    "bank.256_entries.top_16.cosine": Goal(op=">=", value=0.99),
+    "bank.4096_entries.over_256": Goal(op="<=", value=1.3),
+    "bank.32_slots.1x512.speedup": Goal(op=">=", value=3.0),
+}
+NUM_SLOTS, TOP, LARGE, HUGE = 32, 16, 256, 4096
+SHARP = 8.0
+"""Trained attention is sharper than that of fresh weights; the stand-in multiplies queries by this."""
+
+
+def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
+    """Every row of the table above; `quick` measures fewer pairs, and the largest bank with 64 tokens, not 256."""
+    progress("encoding recorded views")
+    stream = recorded_stream(LARGE + (16 if quick else 64))
+    with one_core():
+        rows = [
+            *small_bank_rows(stream.tokens, 15 if quick else 60, progress),
+            *large_bank_rows(stream, 3 if quick else 10, progress),
+            *flat_rows(stream.tokens, 64 if quick else 256, 10 if quick else 30, progress),
+            *slots_rows(stream.tokens, 10 if quick else 30, progress, quick=quick),
+        ]
+    config = {"quick": quick, "tokens": [256, 256], "stream": stream.source, "threads": 1, "dtype": "float32"}
+    return BenchmarkResult(name="policy", rows=tuple(rows), config=config, seeds=(0,))
+
+
+def small_bank_rows(stream: Tensor, num_pairs: int, progress: Progress) -> list[Row]:
+    """16 entries of 256x256, the published size."""
+    progress("a step of 256x256 with 16 entries")
+    config = PerceptualBankConfig()
+    fast = full_bank(config, stream[: config.capacity])
+    plain = plain_copy(fast)
+    differences = [
+        float((step() - other()).abs().max())
+        for step, other in [(stepper(fast, stream[20:]), stepper(plain, stream[20:]))]
+        for _ in range(10)
+    ]
+    pair = Pair(*in_turn(stepper(fast, stream[20:]), stepper(plain, stream[20:]), num_turns=num_pairs))
+    return [
+        _cost_row("bank.step.cpu_ms", pair.first_ms),
+        _cost_row("bank.step/plain_cpu_ms", pair.second_ms),
+        _ratio_row("bank.step.speedup", pair),
+        measured(GOALS, "bank.step.difference", max(differences)),
+        measured(GOALS, "bank.step/mib", fast.bytes() / 2**20, "MiB"),
+    ]
+
+
+def large_bank_rows(stream: TokenStream, num_pairs: int, progress: Progress) -> list[Row]:
+    """256 entries, all of them and the 16 strongest, against the plain form over all."""
+    entries, views = stream.tokens[:LARGE], stream.tokens[LARGE:]
+    exact = full_bank(PerceptualBankConfig(capacity=LARGE), entries)
+    top = full_bank(PerceptualBankConfig(capacity=LARGE, top_entries=TOP), entries)
+    plain = plain_copy(exact)
+    progress("256 entries, all of them and the 16 strongest")
+    steps = [stepper(bank, views) for bank in (exact, top, plain)]
+    exact_ms, top_ms, plain_ms = in_turn(*steps, num_turns=num_pairs)
+    progress("how close 16 of 256 entries come")
+    cosines = {sharpness: top_cosines(stream.tokens, sharpness) for sharpness in (1.0, SHARP)}
+    return [
+        _ratio_row("bank.256_entries.exact.speedup", Pair(exact_ms, plain_ms)),
+        _ratio_row("bank.256_entries.top_16.speedup", Pair(top_ms, plain_ms)),
+        _cost_row("bank.256_entries/exact_cpu_ms", exact_ms),
+        _cost_row("bank.256_entries/top_16_cpu_ms", top_ms),
+        _cost_row("bank.256_entries/plain_cpu_ms", plain_ms),
+        _cosine_row("bank.256_entries.top_16.cosine", cosines[1.0]),
+        _cosine_row("bank.256_entries/top_16_cosine_sharp", cosines[SHARP]),
+    ]
+
+
+def top_cosines(tokens: Tensor, sharpness: float, num_views: int = 4) -> np.ndarray:
+    """Cosine between each token's output with the 16 strongest and with all of 256 entries, over later views."""
+    banks = [
+        full_bank(PerceptualBankConfig(capacity=LARGE, top_entries=top), tokens[:LARGE])
+        for top in (None, TOP)
+    ]
+    for bank in banks:
+        for layer in bank.weights.retrieval_layers():
+            layer.query.weight.mul_(sharpness)
+            layer.query.bias.mul_(sharpness)
+    steps = [stepper(bank, tokens[LARGE:]) for bank in banks]
+    cosines = [torch.cosine_similarity(steps[0](), steps[1](), dim=-1) for _ in range(num_views)]
+    return torch.cat(cosines).flatten().numpy()
+
+
+def flat_rows(tokens: Tensor, num_tokens: int, num_pairs: int, progress: Progress) -> list[Row]:
+    """The 16 strongest of 4,096 entries against those of 256."""
+    progress(f"4,096 entries of {num_tokens}x256")
+    views = tokens[:, :num_tokens]
+    banks = []
+    for capacity in (LARGE, HUGE):
+        entries = views[torch.arange(capacity) % LARGE]
+        config = PerceptualBankConfig(num_tokens=num_tokens, capacity=capacity, top_entries=TOP)
+        banks.append(full_bank(config, entries))
+    pair = Pair(*in_turn(*(stepper(bank, views[LARGE:]) for bank in banks), num_turns=num_pairs))
+    return [
+        _ratio_row("bank.4096_entries.over_256", pair),
+        _cost_row("bank.4096_entries/cpu_ms", pair.second_ms),
+    ]
+
+
+def slots_rows(tokens: Tensor, num_pairs: int, progress: Progress, *, quick: bool) -> list[Row]:
+    """32 slots in one call against 32 calls: a cognitive token of 512, and (no goal, not when quick) 256x256."""
+    cognitive = tokens[:, :2].reshape(len(tokens), 1, 512)
+    rows = _slots_rows(cognitive, "bank.32_slots.1x512.speedup", num_pairs, progress)
+    if not quick:
+        rows += _slots_rows(tokens, "bank.32_slots/256x256_speedup", 5, progress)
+    return rows
+
+
+def _slots_rows(stream: Tensor, name: str, num_pairs: int, progress: Progress) -> list[Row]:
+    size = f"{stream.shape[1]}x{stream.shape[2]}"
+    progress(f"32 slots of {size}")
+    config = PerceptualBankConfig(
+        num_slots=NUM_SLOTS, num_tokens=stream.shape[1], token_width=stream.shape[2]
+    )
+    together, apart = full_bank(config, stream[:16]), full_bank(config, stream[:16])
+    steps = (stepper(together, stream[20:]), slot_by_slot(apart, stream[20:]))
+    pair = Pair(*in_turn(*steps, num_turns=num_pairs))
+    return [_ratio_row(name, pair), _cost_row(f"bank.32_slots/{size}_cpu_ms", pair.first_ms)]
+
+
+def _cost_row(metric: str, costs_ms: np.ndarray) -> Row:
+    low, high = np.percentile(costs_ms, (5, 95))
+    return measured(GOALS, metric, float(np.median(costs_ms)), "ms", interval=(float(low), float(high)))
+
+
+def _ratio_row(metric: str, pair: Pair) -> Row:
+    return measured(GOALS, metric, pair.ratio, "x", interval=pair.interval)
+
+
+def _cosine_row(metric: str, cosines: np.ndarray) -> Row:
+    low, high = np.percentile(cosines, (5, 95))
+    return measured(GOALS, metric, float(cosines.mean()), interval=(float(low), float(high)))
