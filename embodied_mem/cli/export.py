@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   embodied-mem export outputs/demo/memory map.ply
+  embodied-mem export outputs/demo/memory map.splat.ply
   embodied-mem export outputs/demo/memory entities.json
   embodied-mem export outputs/demo/memory home.png
   embodied-mem export outputs/demo/memory home.rrd && rerun home.rrd
@@ -34,7 +35,8 @@ Examples:
 def command(memory: Path, target: Path, as_json: bool) -> None:
     """Write the saved MEMORY to TARGET; its suffix says what.
 
-    .ply is the map's coloured points, .json the entities with their histories, .png the top-down picture;
+    .ply and .pcd are the map's coloured points, .splat.ply its Gaussians for splat viewers;
+    .json the entities with their histories, .png the top-down picture;
     .rrd a recording for the rerun viewer, to look around in and to scrub through time;
     .dsg.json is the scene graph for spark_dsg, .graph.json the same in plain words, .graphml for graph programs.
     """
@@ -72,6 +74,22 @@ def write_ply(memory: RobotMemory, target: Path) -> int:
     ]
     target.write_bytes("\n".join(header).encode("ascii") + points.tobytes())
     return len(points)
+
+
+def write_splats(memory: RobotMemory, target: Path) -> int:
+    """The map's occupied Gaussians as splat viewers open them; how many there are."""
+    from embodied_mem.viz.splats import splat_ply
+
+    snapshot = memory.map_snapshot()
+    target.write_bytes(splat_ply(snapshot))
+    return len(snapshot.occupied())
+
+
+def write_pcd(memory: RobotMemory, target: Path) -> int:
+    """The map's occupied Gaussians as a point cloud with colours and normals, through open3d; how many there are."""
+    from embodied_mem.viz.splats import write_cloud
+
+    return write_cloud(memory.map_snapshot(), target)
 
 
 def write_json(memory: RobotMemory, target: Path) -> int:
@@ -122,6 +140,8 @@ def write_rrd(memory: RobotMemory, target: Path) -> int:
 
 WRITERS: dict[str, Callable[[RobotMemory, Path], int]] = {
     ".ply": write_ply,
+    ".splat.ply": write_splats,
+    ".pcd": write_pcd,
     ".json": write_json,
     ".png": write_png,
     ".rrd": write_rrd,

@@ -60,6 +60,14 @@ def test_export_writes_a_point_cloud_a_list_of_things_and_a_picture(saved, tmp_p
     assert (tmp_path / "home.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_export_writes_splats_and_clouds_of_the_same_gaussians(saved, tmp_path):
+    path, _ = saved
+    splats = invoke_json("export", path, tmp_path / "map.splat.ply")["items"]
+    assert f"element vertex {splats}\n".encode() in (tmp_path / "map.splat.ply").read_bytes()
+    assert invoke_json("export", path, tmp_path / "map.pcd")["items"] == splats
+    assert f"POINTS {splats}\n".encode() in (tmp_path / "map.pcd").read_bytes()
+
+
 def test_export_to_a_suffix_that_nobody_writes_is_refused(saved, tmp_path):
     path, _ = saved
     result = CliRunner().invoke(cli, ["export", str(path), str(tmp_path / "map.docx")])
