@@ -1,12 +1,26 @@
 """Banks: what a policy itself saw and understood, remembered as tokens (torch; batched by slot; timed in seconds).
 
-`PerceptualBank` is MemoryVLA's perceptual-cognitive bank. All banks follow the `Bank` protocol:
-`step(tokens, stamp_ns, slots)`, `reset(slots)`, `state_dict()`, `bytes()`.
+`PerceptualBank` is MemoryVLA's perceptual-cognitive bank, `ChunkMemory` keeps long spans as chunks with summaries,
+`NeuralMemory` is a network that learns what it sees. All follow the `Bank` protocol: `step(tokens, stamp_ns, slots)`,
+`reset(slots)`, `state_dict()`, `bytes()`; `embodied_mem.testing.bank_contract.check_bank` checks it.
 """
 
+from embodied_mem.layers.banks.chunks import ChunkMemory, ChunkMemoryConfig
 from embodied_mem.layers.banks.config import PerceptualBankConfig, memoryvla_plus
+from embodied_mem.layers.banks.neural import NeuralMemory, NeuralMemoryConfig
 from embodied_mem.layers.banks.perceptual import PerceptualBank
 from embodied_mem.layers.banks.protocol import Bank, Source
 from embodied_mem.layers.banks.weights import from_memoryvla
 
-__all__ = ["Bank", "PerceptualBank", "PerceptualBankConfig", "Source", "from_memoryvla", "memoryvla_plus"]
+__all__ = [
+    "Bank",
+    "ChunkMemory",
+    "ChunkMemoryConfig",
+    "NeuralMemory",
+    "NeuralMemoryConfig",
+    "PerceptualBank",
+    "PerceptualBankConfig",
+    "Source",
+    "from_memoryvla",
+    "memoryvla_plus",
+]

@@ -50,6 +50,11 @@ class SlotClock(nn.Module):
         start = torch.where(start == NEVER, stamps, start)
         return Admitted(rows, stamps, (stamps - start).double() / 1e9)
 
+    def previous(self, step: Admitted) -> Int64[Tensor, "b"]:
+        """When each slot was last stepped; for its first step, that step itself (or `start_ns` of its reset)."""
+        last = self.last_ns[step.slots]
+        return torch.where(last == NEVER, step.stamp_ns, last)
+
     def advance(self, step: Admitted) -> None:
         """The step was taken."""
         start = self.start_ns[step.slots]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from embodied_mem.layers.banks.protocol import Source
 
-if TYPE_CHECKING:
-    from embodied_mem.layers.banks._entries import Entries
+
+class StampedEntries(Protocol):
+    """What a bank knows of each entry, (slots, entries) each."""
+
+    first_ns: Tensor
+    last_ns: Tensor
+    num_observations: Tensor
 
 
 class Provenance(nn.Module):
@@ -27,7 +32,7 @@ class Provenance(nn.Module):
         for name in ("first_ns", "last_ns", "num_observations"):
             self.register_buffer(name, torch.zeros(num_slots, capacity, dtype=torch.int64))
 
-    def keep(self, slots: Tensor, share: Tensor, entries: Entries) -> None:
+    def keep(self, slots: Tensor, share: Tensor, entries: StampedEntries) -> None:
         """Note what the output of these slots drew from, before the entries change."""
         self.share[slots] = share
         self.first_ns[slots] = entries.first_ns[slots]
