@@ -28,6 +28,8 @@ from embodied_mem_interfaces.msg import MemoryStatus
 
 LISTENERS_S = 3.0
 """So long after depth has a listener, inputs without one are taken as not wanted."""
+SETTLE_S = 0.3
+"""Listeners learn of a publisher a little later than it of them."""
 CLOCK_STEP_NS = 10_000_000
 
 
@@ -93,6 +95,7 @@ class BagNode(Node):
             self._executor.spin_once(timeout_sec=0.05)
         if self._unheard():
             self.get_logger().info(f"nobody listens to {', '.join(self._unheard())}")
+        self._spin_until(time.monotonic() + SETTLE_S)
         self._num_answered_before = self._num_answered()
         start_s, first_ns = time.monotonic(), -1
         for message in self.recording.raw_messages():
