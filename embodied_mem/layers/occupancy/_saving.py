@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from embodied_mem.layers.occupancy._structures import (
     MAX_LABEL_WEIGHT,
     MAX_WEIGHT,
 )
+from embodied_mem.layers.occupancy.config import OccupancyConfig
 
 if TYPE_CHECKING:
     from embodied_mem.layers.occupancy._map import GaussianMap
@@ -28,19 +30,49 @@ NO_EPOCH = -1
 CHECKSUM = "sha256"
 
 
-def pack(gaussians: GaussianMap, labels: tuple[str, ...], last_stamps: dict[tuple[str, str], int]) -> Rows:
-    """Everything, bricks by coordinate and Gaussians by cell."""
-    sensors = sorted(last_stamps)
-    config = gaussians.config
-    state = canonical(gaussians.storage.rows()) | {
+@dataclass(frozen=True, kw_only=True)
+class SavedMap:
+    """A map apart from its device: rows in canonical order, labels, and each robot and sensor's last stamp."""
+
+    rows: Rows
+    labels: tuple[str, ...]
+    last_stamps: dict[tuple[str, str], int]
+    epoch_ns: int | None
+    num_evicted: int
+
+
+def take(
+    gaussians: GaussianMap, labels: tuple[str, ...], last_stamps: dict[tuple[str, str], int]
+) -> SavedMap:
+    """Everything that the map holds."""
+    return SavedMap(
+        rows=canonical(gaussians.storage.rows()),
+        labels=labels,
+        last_stamps=dict(last_stamps),
+        epoch_ns=gaussians.epoch_ns,
+        num_evicted=gaussians.num_evicted,
+    )
+
+
+def put(saved: SavedMap, gaussians: GaussianMap) -> None:
+    """Let the map hold that and nothing else."""
+    gaussians.storage.replace_within_budget(saved.rows)
+    gaussians.storage.num_evicted += saved.num_evicted
+    gaussians.epoch_ns = saved.epoch_ns
+
+
+def pack(saved: SavedMap, config: OccupancyConfig) -> Rows:
+    """The map as named arrays, with its checksum."""
+    sensors = sorted(saved.last_stamps)
+    state = saved.rows | {
         "schema_version": np.array(SCHEMA_VERSION, dtype=np.int32),
         "options": np.array([getattr(config, name) for name in COMPARED], dtype=np.float64),
-        "epoch_ns": np.array(NO_EPOCH if gaussians.epoch_ns is None else gaussians.epoch_ns, dtype=np.int64),
-        "num_evicted": np.array(gaussians.num_evicted, dtype=np.int64),
-        "label_names": np.array(labels, dtype=np.str_),
+        "epoch_ns": np.array(NO_EPOCH if saved.epoch_ns is None else saved.epoch_ns, dtype=np.int64),
+        "num_evicted": np.array(saved.num_evicted, dtype=np.int64),
+        "label_names": np.array(saved.labels, dtype=np.str_),
         "robots": np.array([robot for robot, _ in sensors], dtype=np.str_),
         "sensors": np.array([sensor for _, sensor in sensors], dtype=np.str_),
-        "last_stamps_ns": np.array([last_stamps[key] for key in sensors], dtype=np.int64),
+        "last_stamps_ns": np.array([saved.last_stamps[key] for key in sensors], dtype=np.int64),
     }
     return state | {CHECKSUM: _checksum(state)}
 
@@ -55,17 +87,15 @@ def _checksum(state: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
-def unpack(
-    state: Mapping[str, np.ndarray], gaussians: GaussianMap
-) -> tuple[tuple[str, ...], dict[tuple[str, str], int]]:
-    """Put `state` into the map; its labels and last stamps come back."""
+def unpack(state: Mapping[str, np.ndarray], config: OccupancyConfig) -> SavedMap:
+    """What `pack` gave, checked whole."""
     try:
         version = int(state["schema_version"])
         if version > SCHEMA_VERSION:
             raise NewerSchema(
                 f"the occupancy map has schema {version}; this version reads up to {SCHEMA_VERSION}. Update embodied_mem."
             )
-        _check_options(state, gaussians)
+        _check_options(state, config)
         if version >= 2:
             _check_sum(state)
         rows = {name: np.asarray(state[name]) for name in ROW_FORMATS}
@@ -80,10 +110,10 @@ def unpack(
         raise DamagedStore(f"the occupancy map has no array {error}; load another save.") from error
     if len(rows["labels"]) and int(rows["labels"].max()) >= len(labels):
         raise _damaged(f"a Gaussian has label {int(rows['labels'].max())} of {len(labels)}")
-    gaussians.storage.replace_within_budget(rows)
-    gaussians.storage.num_evicted += num_evicted
-    gaussians.epoch_ns = None if epoch_ns == NO_EPOCH else epoch_ns
-    return labels, last_stamps
+    epoch = None if epoch_ns == NO_EPOCH else epoch_ns
+    return SavedMap(
+        rows=rows, labels=labels, last_stamps=last_stamps, epoch_ns=epoch, num_evicted=num_evicted
+    )
 
 
 def _check_sum(state: Mapping[str, np.ndarray]) -> None:
@@ -102,9 +132,9 @@ def _smaller_weights(rows: Rows) -> Rows:
     }
 
 
-def _check_options(state: Mapping[str, np.ndarray], gaussians: GaussianMap) -> None:
+def _check_options(state: Mapping[str, np.ndarray], config: OccupancyConfig) -> None:
     for name, saved in zip(COMPARED, np.asarray(state["options"]).tolist(), strict=True):
-        present = getattr(gaussians.config, name)
+        present = getattr(config, name)
         if saved != present:
             raise ConfigError(
                 f"the saved map was made with occupancy.{name}={saved}, this one has {present}; its numbers would mean "

@@ -21,6 +21,7 @@ from embodied_mem.messages import MapChange, Percept, PinholeCamera
 
 if TYPE_CHECKING:
     from embodied_mem.layers.occupancy._map import GaussianMap
+    from embodied_mem.layers.occupancy._saving import SavedMap
 
 
 class OccupancyLayer:
@@ -189,9 +190,9 @@ class OccupancyLayer:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that the map knows, as named arrays; equal maps give equal arrays however they came about."""
-        from embodied_mem.layers.occupancy._saving import pack
+        from embodied_mem.layers.occupancy._saving import pack, take
 
-        return pack(self._map, self._labels.labels, self._last_stamps)
+        return pack(take(self._map, self._labels.labels, self._last_stamps), self.config)
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Hold what `state()` gave instead of what is held now; nothing changes when it is refused.
@@ -203,10 +204,28 @@ class OccupancyLayer:
         """
         from embodied_mem.layers.occupancy._saving import unpack
 
-        labels, last_stamps = unpack(state, self._map)
-        self._labels = LabelTable(self.config.transient_labels, labels)
+        self._hold(unpack(state, self.config))
+
+    def merge(self, state: dict[str, np.ndarray]) -> None:
+        """Add what another map in the same world frame knows (its `state()`); either way round gives the same map.
+
+        Evidence is added as if both had seen it all, moments are joined exactly, and labels vote together.
+
+        Raises: as `load_state`.
+        """
+        from embodied_mem.layers.occupancy._merging import merged
+        from embodied_mem.layers.occupancy._saving import take, unpack
+
+        own = take(self._map, self._labels.labels, self._last_stamps)
+        self._hold(merged(own, unpack(state, self.config), self.config))
+
+    def _hold(self, saved: SavedMap) -> None:
+        from embodied_mem.layers.occupancy._saving import put
+
+        put(saved, self._map)
+        self._labels = LabelTable(self.config.transient_labels, saved.labels)
         self._translations = {}
-        self._last_stamps = last_stamps
+        self._last_stamps = dict(saved.last_stamps)
 
     def reset(self) -> None:
         """Forget everything, stamps and labels included."""
