@@ -158,7 +158,7 @@ class RobotMemory:
         camera = PinholeCamera(fx=1.0, fy=1.0, cx=0.5, cy=0.5, width_px=2, height_px=2)
         nothing = np.zeros((2, 2), dtype=np.float32)
         added: dict[str, None] = {}
-        with self._world_lock:
+        with self._write_lock, self._world_lock:
             for turn in range(3):  # what was seen fewer times counts as a false detection once it is missed
                 frame = Frame(
                     stamp_ns=stamp_ns + turn * 1_000_000_000, camera=camera, T_world_camera=np.eye(4),
@@ -301,7 +301,8 @@ class RobotMemory:
             )
         if path is None or (self._folder is not None and Path(path).resolve() == self._folder.path.resolve()):
             assert self._folder is not None
-            return self._folder.write_generation(self._write_generation)
+            with self._write_lock:  # saves follow one another, those that frames set off included
+                return self._folder.write_generation(self._write_generation)
         other = MemoryFolder(Path(path))
         try:
             generation = other.write_generation(self._write_generation)

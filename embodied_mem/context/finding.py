@@ -61,8 +61,8 @@ def find(view: WorldView, request: FindRequest) -> Answer[tuple[Location, ...]]:
     if request.text is not None and request.known_at_ns is None and (not found or request.order == "score"):
         scores = view.index.search(request.text)
         if not found:  # no label is called that: search what text says of things
-            words = words[1:]
-            found = [at for at in _candidates(view, request, words, perceived) if at.subject in scores]
+            rest = words[1:]
+            found = [at for at in _candidates(view, request, rest, perceived) if at.subject in scores]
     if not found and not _is_known(view, request, words, perceived, scores):
         return view.questions.none_known(
             " ".join(filter(None, (request.text, request.label))), request.known_at_ns
