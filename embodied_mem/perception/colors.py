@@ -25,8 +25,10 @@ _HUES = (
 )
 
 MIDDLE_GRAY = 0.525
-"""Light only darkens: what is brighter than middle gray (128 of 255, and its tints) was painted brighter than gray or
-brown."""
+"""Light only darkens: what is brighter than middle gray (128 of 255, and its tints) was painted brighter."""
+
+DARK = 0.5
+"""Brown is orange, and a dull orange red, of less than this."""
 
 BITS = 4
 """Bits per channel that the histogram looks at; below that is sensor noise."""
@@ -53,11 +55,13 @@ def color_name(color_rgb: tuple[float, float, float]) -> str:
 
 def _hue_name(hue_deg: float, saturation: float, value: float) -> str:
     is_pale = saturation < 0.6 and value > 0.55
+    if 6 <= hue_deg < 14 and saturation < 0.75 and value < DARK:
+        return "brown"
     if hue_deg >= 345 or hue_deg < 14:
         return "pink" if is_pale and (hue_deg >= 300 or saturation < 0.45) else "red"
     if hue_deg >= 305:
         return "pink" if value > 0.4 else "purple"
-    if 10 <= hue_deg < 45 and (value < MIDDLE_GRAY or saturation < 0.5):
+    if 10 <= hue_deg < 45 and (value < DARK or saturation < 0.5):
         return "brown"
     return next(name for limit, name in _HUES if hue_deg < limit)
 

@@ -21,6 +21,15 @@ def test_swatches_keep_their_name_in_less_light(name: str, light: float) -> None
     assert color_name(dimmed) in allowed  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("color_rgb", "name"),
+    [((135, 134, 123), "white"), ((115, 114, 118), "gray"), ((83, 38, 29), "brown"), ((125, 18, 15), "red"),
+     ((140, 71, 8), "orange")],
+)  # fmt: skip
+def test_people_would_agree(color_rgb: tuple[float, float, float], name: str) -> None:
+    assert color_name(color_rgb) == name
+
+
 @given(st.tuples(*[st.floats(0, 255)] * 3))
 def test_every_colour_has_a_name(color_rgb: tuple[float, float, float]) -> None:
     assert color_name(color_rgb) in COLOR_NAMES

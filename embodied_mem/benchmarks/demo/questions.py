@@ -85,11 +85,12 @@ def _about_the_moved(scene: Scene, moved: SceneObject) -> Iterator[Question]:
         query=Query(kind="where", entity=words, as_of_ns=before_ns),
         truth=TruePlace(position_world_m=old),
     )
-    yield Question(
-        text=f"Where did you think the {words} was while you were away?",
-        query=Query(kind="where", entity=words, as_of_ns=away_ns, known_at_ns=away_ns),
-        truth=TruePlace(position_world_m=old),
-    )
+    if not moved.was_glimpsed_while_away:
+        yield Question(
+            text=f"Where did you think the {words} was while you were away?",
+            query=Query(kind="where", entity=words, as_of_ns=away_ns, known_at_ns=away_ns),
+            truth=TruePlace(position_world_m=old),
+        )
     yield Question(
         text=f"Where has the {words} been?",
         query=Query(kind="history", entity=words),
@@ -130,11 +131,12 @@ def _about_changes(scene: Scene, moved: SceneObject, removed: SceneObject) -> It
         query=Query(kind="changes", interval=interval),
         truth=TrueChanges(changes=(move, vanish), may_name=scene.opened),
     )
-    yield Question(
-        text="What did you know to have changed while you were away?",
-        query=Query(kind="changes", known_at_ns=scene.returned_ns),
-        truth=TrueChanges(changes=()),
-    )
+    if not (moved.was_glimpsed_while_away or removed.was_glimpsed_while_away):
+        yield Question(
+            text="What did you know to have changed while you were away?",
+            query=Query(kind="changes", known_at_ns=scene.returned_ns),
+            truth=TrueChanges(changes=()),
+        )
 
 
 def _about_look_alikes(scene: Scene) -> Iterator[Question]:

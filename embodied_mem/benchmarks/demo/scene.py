@@ -24,6 +24,7 @@ class SceneObject:
     stays: tuple[TrueStay, ...]
     best_pixels_before: int
     best_pixels_after: int
+    best_pixels_away: int = 0
 
     @property
     def is_gone(self) -> bool:
@@ -40,6 +41,11 @@ class SceneObject:
     @property
     def was_seen_after(self) -> bool:
         return self.best_pixels_after >= CLEARLY_SEEN_PX
+
+    @property
+    def was_glimpsed_while_away(self) -> bool:
+        """Whether the robot, where it hid, saw it being carried past: then it knew more than where it had been."""
+        return self.best_pixels_away > 0
 
     @property
     def was_never_seen(self) -> bool:

@@ -45,6 +45,7 @@ def _scene(truth: HouseholdTruth) -> Scene:
             stays=_stays(truth, name, [deed for deed in deeds if deed.subject == name]),
             best_pixels_before=truth.best_pixels(name, until_ns=left_ns),
             best_pixels_after=truth.best_pixels(name, since_ns=returned_ns + 1),
+            best_pixels_away=truth.best_pixels(name, since_ns=left_ns + 1, until_ns=returned_ns),
         )
         for name, thing in truth.objects.items()
     )

@@ -23,6 +23,8 @@ SETTLED_VIEWS = 5
 OFTEN_SEEN = 15
 OUTGROWN_M = 0.08
 """A hinged thing known from `OFTEN_SEEN` views that reaches farther out than this may have opened."""
+LEAST_SHOWN = 0.3
+"""Of its points; a smaller part of a hinged thing at the rim of a picture does not show how it stands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +206,8 @@ def is_half_open(
     if looks is None:
         return False
     num_open = int((looks.is_surface | looks.is_through).sum())
+    if instance.is_cut and num_open < LEAST_SHOWN * len(looks.is_through):
+        return True
     return num_open >= 10 and int(looks.is_through.sum()) > 0.1 * num_open
 
 

@@ -56,6 +56,18 @@ def test_nothing_is_asked_about_what_the_robot_barely_saw(scene):
     assert not any("clock" in one.text for one in demo_questions(scene))
 
 
+def test_what_the_robot_thought_is_not_asked_when_it_saw_the_thing_carried_past(scene):
+    seen = dataclasses.replace(scene.objects[0], best_pixels_away=8)
+    asked = {one.text for one in demo_questions(scene)}
+    left = {
+        one.text for one in demo_questions(dataclasses.replace(scene, objects=(seen, *scene.objects[1:])))
+    }
+    assert asked - left == {
+        "Where did you think the red mug was while you were away?",
+        "What did you know to have changed while you were away?",
+    }
+
+
 def test_rooms_are_asked_about_by_where_things_truly_were(scene):
     texts = {one.text: one.truth for one in demo_questions(scene)}
     assert texts["How many mugs were in the kitchen before you left?"].number == 2
