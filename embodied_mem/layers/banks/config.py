@@ -28,8 +28,9 @@ class PerceptualBankConfig:
         stored: whether the "raw" tokens or the "fused" ones are remembered.
         merged_time: a merged entry takes the time of the "first" of the two, or their "mean".
         first_step: an empty bank lets the tokens "pass" as their own memory, or has them "attend" to themselves.
-        top_entries: how many entries are attended to exactly when there are more than `exact_up_to`; None takes all.
-        exact_up_to: up to how many entries all are attended to.
+        top_entries: how many entries a bank with room for more than `exact_up_to` attends to, the strongest ones;
+            None attends to all.
+        exact_up_to: up to what capacity all entries are attended to.
     """
 
     num_slots: int = 1

@@ -56,7 +56,10 @@ class PerceptualBank(nn.Module):
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
         """The tokens fused with what these slots remember; then they are remembered themselves."""
         shape = (self.config.num_tokens, self.config.token_width)
-        step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
+        return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
+
+    def take(self, tokens: Float[Tensor, "b n d"], step: Admitted) -> Tensor:
+        """A step whose input was admitted; here begins what can be exported."""
         seen = self.weights.width.narrow(tokens)
         retrieved, share = self._retrieve(seen, step)
         fused = self.weights.fusion(seen, retrieved)
@@ -103,9 +106,12 @@ class PerceptualBank(nn.Module):
 
     def _retrieve(self, seen: Tensor, step: Admitted) -> tuple[Tensor, Tensor]:
         """What is remembered of `seen`, and each entry's share in it (b, capacity)."""
-        count = self.entries.count[step.slots]
         share = seen.new_zeros(len(seen), self.config.capacity)
-        has_any = count > 0
+        has_any = self.entries.count[step.slots] > 0
+        if torch.compiler.is_compiling():  # no branches on data
+            recalled, shared = self._recall_in_parts(seen, step.slots, share)
+            retrieved = torch.where(has_any[:, None, None], recalled, self._first(seen, step.seconds))
+            return retrieved, torch.where(has_any[:, None], shared, share)
         if bool(has_any.all()):
             return self._recall_in_parts(seen, step.slots, share)
         retrieved = self._first(seen, step.seconds)
@@ -148,11 +154,7 @@ class PerceptualBank(nn.Module):
 
     def _held(self, index: int, layer: RetrievalLayer, slots: Tensor) -> _Held:
         entries = self.entries
-        counts = entries.count[slots].tolist()
-        used = max(counts)
-        is_filled = None
-        if min(counts) < used:
-            is_filled = torch.arange(used, device=slots.device) < entries.count[slots][:, None]
+        used, is_filled = self._filled(entries.count[slots])
         mean_keys = _of_slots(entries.mean_keys[index], slots)[:, :, :used]
         if self.training and torch.is_grad_enabled():
             tokens = _of_slots(entries.tokens, slots)[
@@ -164,13 +166,22 @@ class PerceptualBank(nn.Module):
         keys = _of_slots(entries.keys[index], slots)[:, :, :used]
         return _Held(keys, _of_slots(entries.values[index], slots)[:, :, :used], mean_keys, is_filled)
 
+    def _filled(self, count: Tensor) -> tuple[int, Tensor | None]:
+        """How many rows to read, and which of them are filled where slots differ."""
+        rows = torch.arange(self.config.capacity, device=count.device)
+        if torch.compiler.is_compiling():
+            return self.config.capacity, rows < count[:, None]
+        counts = count.tolist()
+        used = max(counts)
+        return used, None if min(counts) == used else rows[:used] < count[:, None]
+
     def _strongest(self, query: Tensor, held: _Held) -> tuple[_Held, Tensor]:
-        """All entries while they are few, else the strongest; with their rows."""
+        """All entries of a small bank, the strongest of a large one; with their rows."""
         num_rows, _, num_entries = held.keys.shape[:3]
-        chosen_count = self.config.top_entries
-        if chosen_count is None or num_entries <= max(self.config.exact_up_to, chosen_count):
+        num_chosen = self.config.top_entries or num_entries
+        if self.config.capacity <= self.config.exact_up_to or num_chosen >= num_entries:
             return held, torch.arange(num_entries, device=query.device).expand(num_rows, -1)
-        chosen = strongest_entries(query, held.mean_keys, held.is_filled, chosen_count)
+        chosen = strongest_entries(query, held.mean_keys, held.is_filled, num_chosen)
         is_filled = None if held.is_filled is None else held.is_filled.gather(1, chosen)
         keys, values = _picked(held.keys, chosen), _picked(held.values, chosen)
         return _Held(keys, values, held.mean_keys, is_filled), chosen
@@ -204,6 +215,8 @@ class PerceptualBank(nn.Module):
 
 def _of_slots(table: Tensor, slots: Tensor) -> Tensor:
     """These slots' part of a table; a view where they lie side by side, as they do when all are stepped."""
+    if torch.compiler.is_compiling():
+        return table[slots]
     first, last = int(slots[0]), int(slots[-1])
     if last - first == len(slots) - 1 and bool((slots.diff() == 1).all()):
         return table[first : last + 1]

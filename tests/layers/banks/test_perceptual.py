@@ -90,6 +90,17 @@ def test_the_bank_keeps_the_contract(make: type[PerceptualBankConfig], consolida
     check_bank(make_bank, num_tokens=4, token_width=8)
 
 
+def test_a_bank_that_attends_to_its_strongest_entries_keeps_the_contract() -> None:
+    def make_bank() -> PerceptualBank:
+        torch.manual_seed(3)
+        config = PerceptualBankConfig(
+            num_slots=3, num_tokens=4, token_width=8, capacity=6, top_entries=2, exact_up_to=3
+        )
+        return PerceptualBank(config)
+
+    check_bank(make_bank, num_tokens=4, token_width=8)
+
+
 def test_a_long_stream_of_merges_does_not_drift_from_the_plain_form() -> None:
     fast, plain = both(PerceptualBankConfig(num_tokens=3, token_width=8, capacity=6))
     generator = torch.Generator().manual_seed(0)

@@ -1,0 +1,42 @@
+"""An exported bank goes on as the bank does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig, memoryvla_plus
+from embodied_mem.layers.banks.exporting import export_step
+
+SECOND_NS = 10**9
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PerceptualBankConfig(num_slots=2, num_tokens=3, token_width=8, capacity=4),
+        replace(
+            memoryvla_plus(num_tokens=2, token_width=8, capacity=5), top_entries=2, exact_up_to=3, num_slots=1
+        ),
+    ],
+    ids=["memoryvla", "plus, strongest entries"],
+)
+def test_an_exported_step_goes_on_as_the_bank_does_and_leaves_it_alone(
+    config: PerceptualBankConfig, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    bank = PerceptualBank(config)
+    stream = torch.randn(10, config.num_slots, config.num_tokens, config.token_width)
+    with torch.no_grad():
+        bank.step(stream[0], 7 * SECOND_NS)
+        torch.export.save(export_step(bank), tmp_path / "bank.pt2")
+        exported = torch.export.load(tmp_path / "bank.pt2").module()
+        for i, tokens in enumerate(stream[1:], start=8):  # fills the bank, then merges
+            stamps = torch.full((config.num_slots,), i * SECOND_NS)
+            before = {name: value.clone() for name, value in bank.state_dict().items()}
+            output = exported(tokens, stamps)
+            assert all(torch.equal(before[name], value) for name, value in bank.state_dict().items())
+            assert torch.allclose(output, bank.step(tokens, i * SECOND_NS), atol=1e-5)
