@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
 from embodied_mem.context import association, explaining
 from embodied_mem.context.finding import FindRequest, Order, find
 from embodied_mem.context.places import PlaceBook
+from embodied_mem.context.ranking import Metric, Point, RankRequest, point, positive, ranked, refused
 from embodied_mem.context.routes import Ways, route_length_m
 from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world import WorldLayer
@@ -35,11 +36,6 @@ from embodied_mem.messages import (
     Trajectory,
     Visit,
 )
-
-Metric = Literal["straight", "floor", "path"]
-METRICS: tuple[Metric, ...] = ("straight", "floor", "path")
-Point = tuple[float, float, float]
-T = TypeVar("T")
 
 
 class Recall:
@@ -105,7 +101,8 @@ class Recall:
 
         `metric` is 'straight', 'floor' (ignoring height) or 'path' (driving over free floor).
         """
-        return self._ranked(what, origin, metric, region, k, as_of_ns, sign=1.0)
+        request = RankRequest(what=what, origin=origin, metric=metric, k=k, as_of_ns=as_of_ns)
+        return self._ranked(request, region, sign=1.0)
 
     def farthest(
         self,
@@ -118,7 +115,8 @@ class Recall:
         as_of_ns: int | None = None,
     ) -> Answer[tuple[Distanced, ...]]:
         """As `nearest`, the farthest first."""
-        return self._ranked(what, origin, metric, region, k, as_of_ns, sign=-1.0)
+        request = RankRequest(what=what, origin=origin, metric=metric, k=k, as_of_ns=as_of_ns)
+        return self._ranked(request, region, sign=-1.0)
 
     def relation(
         self,
@@ -137,12 +135,12 @@ class Recall:
         with self._reading() as view:
             subject, why = view.which(a, as_of_ns=as_of_ns, known_at_ns=known_at_ns)
             if subject is None:
-                return _refused(why)
+                return refused(why)
             others: list[str] | None = None
             if b is not None:
                 other, why = view.which(b, as_of_ns=as_of_ns, known_at_ns=known_at_ns)
                 if other is None:
-                    return _refused(why)
+                    return refused(why)
                 others = [other]
             placed = view.location(subject, as_of_ns, known_at_ns)
             kinds = RELATIONS if relation is None else tuple(r for r in RELATIONS if r == relation)
@@ -162,8 +160,8 @@ class Recall:
         with self._reading() as view:
             subject, why = view.which(entity)
             if subject is None:
-                return _refused(why)
-            return association.goes_with(view, subject, _positive("k", k))
+                return refused(why)
+            return association.goes_with(view, subject, positive("k", k))
 
     # -- what happened, and where the robot was ---------------------------------------------------------------
 
@@ -188,11 +186,11 @@ class Recall:
             if object is not None:
                 entity_ids = view.questions.all_called(object, {}, known_at_ns=known_at_ns)
                 if not entity_ids:
-                    return _refused(view.which(object)[1])
+                    return refused(view.which(object)[1])
             region = None if place is None else self._places.region(place, view)
             return view.happenings(
                 kind=kind, actor=actor, entity_ids=entity_ids, region=region, interval=interval, order=order,
-                k=None if k is None else _positive("k", k), with_failed=with_failed, known_at_ns=known_at_ns,
+                k=None if k is None else positive("k", k), with_failed=with_failed, known_at_ns=known_at_ns,
             )  # fmt: skip
 
     def visited(
@@ -258,13 +256,35 @@ class Recall:
             for words in (a, b):
                 entity_id, why = view.which(words, known_at_ns=known_at_ns)
                 if entity_id is None:
-                    return _refused(why)
+                    return refused(why)
                 ids.append(entity_id)
             meetings, sources = view.journey.meetings(
                 ids, interval, known_at_ns=known_at_ns, current_id=view.current_id
             )
             return Answer(
                 status="known", value=tuple(meetings), confidence=0.95, evidence=tuple(sources[:20])
+            )
+
+    def believed_by(self, robot: str, entity: str, *, known_at_ns: int | None = None) -> Answer[Point]:
+        """Where one robot must believe a thing to be, from what it saw and did itself: the others may know better."""
+        with self._reading() as view:
+            self._check_robot(view, robot)
+            subject, why = view.which(entity, known_at_ns=known_at_ns)
+            if subject is None:
+                return refused(why)
+            seen, missed = view.last_sighting_by(robot, subject, known_at_ns)
+            name = view.label_of(subject)
+            if seen is None or seen.position_world_m is None:
+                return Answer(
+                    status="unknown", reason=f"{robot} has not seen {name} at rest since it was last moved"
+                )
+            if missed is not None:
+                return Answer(
+                    status="unknown", evidence=(seen.source, missed.source),
+                    reason=f"{robot} saw {name} there at {seen.stamp_ns} ns and its place empty at {missed.stamp_ns} ns",
+                )  # fmt: skip
+            return Answer(
+                status="known", value=seen.position_world_m, confidence=0.9, evidence=(seen.source,)
             )
 
     # -- places -----------------------------------------------------------------------------------------------
@@ -282,7 +302,7 @@ class Recall:
         with self._reading() as view:
             subject, why = view.which(entity, as_of_ns=as_of_ns)
             if subject is None:
-                return _refused(why)
+                return refused(why)
             placed = view.location(subject, as_of_ns)
             if placed is None:
                 return Answer(status="unknown", reason=f"{view.label_of(subject)} is at no known place")
@@ -310,10 +330,10 @@ class Recall:
             ways = self._ways(view, start_world_m, robot)
             if isinstance(ways, Answer):
                 return ways
-            target = target if isinstance(target, str) else _point("target", target)
+            target = target if isinstance(target, str) else point("target", target)
             goal, entity_id, why = self._places.goal(target, view)
             if goal is None:
-                return _refused(why)
+                return refused(why)
             reached = ways.to_box(goal, self._places.area_at(goal.center, view))
             if reached is None:
                 return Answer(status="unknown", reason="no way over floor known to be free leads there")
@@ -345,79 +365,11 @@ class Recall:
             yield view
 
     def _ranked(
-        self,
-        what: str,
-        origin: str | Point | None,
-        metric: Metric,
-        region: Region | str | None,
-        k: int,
-        as_of_ns: int | None,
-        *,
-        sign: float,
+        self, request: RankRequest, region: Region | str | None, *, sign: float
     ) -> Answer[tuple[Distanced, ...]]:
-        if metric not in METRICS:
-            raise InvalidQuery(
-                f"metric {metric!r} is not known; use {list(METRICS)}.{did_you_mean(metric, METRICS)}"
-            )
         with self._reading() as view:
-            start, own_id, why = self._origin(view, origin, as_of_ns)
-            if start is None:
-                return _refused(why)
             area = None if region is None else self._places.region(region, view)
-            ids = [one for one in view.questions.all_called(what, {}, known_at_ns=None) if one != own_id]
-            if not ids:
-                return _refused(view.which(what)[1])
-            placed = [found for one in ids if (found := view.location(one, as_of_ns)) is not None]
-            if area is not None and placed:
-                points = np.array([location.placement.position_world_m for location, _ in placed])
-                placed = [pair for pair, is_in in zip(placed, area.contains(points), strict=True) if is_in]
-            distances = self._distances(view, start, [location for location, _ in placed], metric)
-            if distances is None:
-                return Answer(
-                    status="unknown", reason="no floor known to be free lies where the way would begin"
-                )
-            ranked = sorted(zip(distances, placed, strict=True), key=lambda row: sign * row[0])
-            chosen = [row for row in ranked if np.isfinite(row[0])][: _positive("k", k)]
-            return Answer(
-                status="known",
-                value=tuple(Distanced(location=one[0], distance_m=float(d)) for d, one in chosen),
-                confidence=min((at.confidence for _, (_, at) in chosen), default=0.5),
-                evidence=tuple(e for _, (_, at) in chosen for e in (f"fact/{at.fact_id}", *at.evidence)),
-                reason="" if chosen else f"nothing called {what!r} is at a known place there",
-            )
-
-    def _distances(
-        self, view: WorldView, start: Point, locations: Sequence[Location], metric: Metric
-    ) -> list[float] | None:
-        if metric == "path":
-            ways = self._ways(view, start, None)
-            if isinstance(ways, Answer):
-                return None
-            boxes = [location.placement.box for location in locations]
-            reached = [ways.to_box(box, self._places.area_at(box.center, view)) for box in boxes]
-            return [np.inf if one is None else one[0] for one in reached]
-        num_axes = 3 if metric == "straight" else 2
-        offsets = [np.subtract(one.placement.position_world_m, start)[:num_axes] for one in locations]
-        return [float(np.linalg.norm(offset)) for offset in offsets]
-
-    def _origin(
-        self, view: WorldView, origin: str | Point | None, as_of_ns: int | None
-    ) -> tuple[Point | None, str | None, Answer[Any] | None]:
-        if isinstance(origin, str):
-            entity_id, why = view.which(origin, as_of_ns=as_of_ns)
-            if entity_id is None:
-                return None, None, why
-            placed = view.location(entity_id, as_of_ns)
-            reason = f"{view.label_of(entity_id)} is at no known place"
-            if placed is None:
-                return None, None, Answer(status="unknown", reason=reason)
-            return placed[0].placement.position_world_m, entity_id, None
-        if origin is not None:
-            return _point("origin", origin), None, None
-        glimpses = view.journey.between(None if as_of_ns is None else Interval(to_ns=as_of_ns))
-        if not glimpses:
-            return None, None, Answer(status="unknown", reason="no robot has observed anything yet")
-        return glimpses[-1].position_world_m, None, None
+            return ranked(view, self._places, request, area, sign=sign)
 
     def _ways(self, view: WorldView, start: Point | None, robot: str | None) -> Ways | Answer[Any]:
         self._check_robot(view, robot)
@@ -426,7 +378,7 @@ class Recall:
             if not glimpses:
                 return Answer(status="unknown", reason="no robot has observed anything yet")
             start = glimpses[-1].position_world_m
-        return self._places.ways(view, _point("start_world_m", start))
+        return self._places.ways(view, point("start_world_m", start))
 
     @staticmethod
     def _check_robot(view: WorldView, robot: str | None) -> None:
@@ -435,22 +387,6 @@ class Recall:
             raise InvalidQuery(
                 f"no robot {robot!r} has observed anything; have {list(robots)}.{did_you_mean(robot, robots)}"
             )
-
-
-def _refused(why: Answer[Any] | None) -> Answer[Any]:
-    return why or Answer(status="unknown", reason="nothing known fits")
-
-
-def _positive(name: str, number: int) -> int:
-    if number < 1:
-        raise InvalidQuery(f"{name} is {number}; it must be at least 1.")
-    return number
-
-
-def _point(name: str, point: Sequence[float]) -> Point:
-    if len(point) != 3 or not np.isfinite(point).all():
-        raise InvalidQuery(f"{name} is {point!r}; it must be three finite coordinates (x, y, z) in metres.")
-    return float(point[0]), float(point[1]), float(point[2])
 
 
 def _place_name(place: Region | str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from embodied_mem.context.finding import ORDERS
 from embodied_mem.context.planner_view import planner_view
-from embodied_mem.context.recall import METRICS
+from embodied_mem.context.ranking import METRICS
 from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.messages import Interval, Operation, OperationKind, Region, RelationKind
 from embodied_mem.robot_memory import RobotMemory
@@ -200,6 +200,10 @@ TOOLS: dict[str, Tool] = {
         _tool("path_to", "The way over free floor to a thing, a room or a point.", _path_to, {"target": PLACE, "target_world_m": point("or a point")}),
         _tool("seen_together", "When two things were in view in the same frames.", _with_interval("seen_together"), {"a": ENTITY, "b": ENTITY, **SPAN}, "a", "b"),
         _tool("goes_with", "What is associated with a thing by place, view and use.", _question("goes_with"), {"entity": ENTITY, "k": K}, "entity"),
+        _tool(
+            "believed_by", "Where one robot must believe a thing to be, from what it saw itself.", _question("believed_by"),
+            {"robot": text("which robot"), "entity": ENTITY, "known_at_ns": KNOWN_AT}, "robot", "entity",
+        ),
         _tool(
             "explain", "What evidence ids of an answer stand for: facts, frames with camera poses, events.", _explain,
             {"evidence": {"type": "array", "items": {"type": "string"}, "maxItems": 200, "description": "ids from an answer's evidence"}},

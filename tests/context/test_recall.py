@@ -7,7 +7,7 @@ import pytest
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity
 from embodied_mem.messages import Event, Interval, ObjectMention, Operation, Region
-from tests.context.two_rooms import COUNTER, HALL_POINT, KITCHEN_POINT, Home, box, plan, thing
+from tests.context.two_rooms import COUNTER, COUNTER_MUG, HALL_POINT, KITCHEN_POINT, Home, box, plan, thing
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +247,30 @@ def test_unknown_says_unknown_and_malformed_says_what_to_do(home: Home) -> None:
             ask()
     with pytest.raises(UnknownEntity, match="e99"):
         home.recall.goes_with("e99")
+
+
+def test_each_robot_believes_what_it_saw_itself() -> None:
+    home = Home()
+    for robot, eye in (("anna", 2.0), ("ben", 2.2), ("anna", 2.1), ("ben", 2.3)):
+        home.see((eye, 2.0, 1.2), COUNTER, thing("mug", COUNTER_MUG), robot=robot)
+    (mug,) = home.recall.find("mug").value or ()
+    home.now_ns = 100_000_000_000
+    for eye in (7.3, 7.4, 7.5):  # ben alone sees it again, on the bed
+        home.world.record(
+            Event(
+                kind="pick", actor="ben", objects=(mug.entity_id,), start_ns=home.now_ns, end_ns=home.now_ns
+            )
+        )
+        mention = ObjectMention(label="mug", position_world_m=(eye, 3.0, 0.55))
+        home.world.record(
+            Event(kind="place", actor="ben", objects=(mention,), start_ns=home.now_ns, end_ns=home.now_ns + 1)
+        )
+        home.now_ns += 10_000_000_000
+    anna, ben = home.recall.believed_by("anna", "mug"), home.recall.believed_by("ben", "mug")
+    assert anna.value is not None
+    assert ben.value is not None
+    assert np.linalg.norm(np.array(anna.value) - COUNTER_MUG.center) < 0.05
+    assert np.linalg.norm(np.array(ben.value) - (7.5, 3.0, 0.55)) < 0.05
+    assert anna.evidence == ("anna/camera/3000000000",)
+    with pytest.raises(InvalidQuery, match="Did you mean 'anna'"):
+        home.recall.believed_by("ana", "mug")

@@ -54,6 +54,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "path_to": {"target": "sofa"},
     "seen_together": {"a": "red mug", "b": "blue mug"},
     "goes_with": {"entity": "book", "k": 2},
+    "believed_by": {"robot": "robot", "entity": "bottle"},
     "explain": {"evidence": ["event/1"]},
     "write": {"operation": "ADD", "source": "anna", "subject": "e1", "predicate": "owner", "value": "anna"},
 }

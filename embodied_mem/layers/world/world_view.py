@@ -31,6 +31,7 @@ from embodied_mem.messages import (
     RelationKind,
     WorldDelta,
 )
+from embodied_mem.store import Sighting
 
 
 class WorldView:
@@ -137,6 +138,30 @@ class WorldView:
         """The belief that a thing still is at its place."""
         thing = self._state.roster.get(self.current_id(entity_id))
         return 0.0 if thing is None else thing.presence
+
+    def last_sighting_by(
+        self, robot: str, entity_id: EntityId, known_at_ns: int | None = None
+    ) -> tuple[Sighting | None, Sighting | None]:
+        """The last time a robot saw a thing at rest, and the last clear look of that robot at its place without it."""
+        seen: Sighting | None = None
+        missed: Sighting | None = None
+        for sighting in self._state.repository.sightings(entity_id, known_at_ns=known_at_ns):
+            if sighting.source.partition("/")[0] != robot and not self._did(robot, sighting.source):
+                continue
+            if sighting.kind == "here":
+                seen, missed = sighting, None
+            elif sighting.kind == "gone" and seen is not None and sighting.place_index == seen.place_index:
+                missed = sighting
+            elif sighting.kind == "away":
+                seen, missed = None, None
+        return seen, missed
+
+    def _did(self, robot: str, source: str) -> bool:
+        """Whether a source is an event of which the robot was the actor."""
+        kind, _, number = source.partition("/")
+        return kind == "event" and any(
+            str(event_id) == number and event.actor == robot for event_id, event, _ in self.all_events()
+        )
 
     def facts(self, entity_id: EntityId, known_at_ns: int | None = None) -> list[Fact]:
         """Perceived and stated facts about a thing, over all times."""
