@@ -30,7 +30,12 @@ def generate_launch_description() -> LaunchDescription:
                 "rate", default_value="0.0", description="recorded seconds a second; 0: as fast as the memory"
             ),
             IncludeLaunchDescription(
-                robot, launch_arguments={"use_sim_time": "true", "reliability": "reliable"}.items()
+                robot,
+                launch_arguments={
+                    "use_sim_time": "true",
+                    "reliability": "reliable",
+                    "pose_wait_s": "5.0",
+                }.items(),
             ),
             Node(package="embodied_mem", executable="bag_node", output="screen", parameters=[chosen]),
         ]

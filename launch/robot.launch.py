@@ -19,6 +19,7 @@ ARGUMENTS = {
     "camera_frame": ("input.camera_frame", str, "", "the camera's optical frame; empty: that of its images"),
     "use_segmentation": ("input.use_segmentation", bool, "false", "an InstanceSegmentation comes with each image"),
     "reliability": ("input.reliability", str, "best_effort", "best_effort hears all, reliable loses nothing"),
+    "pose_wait_s": ("input.pose_wait_s", float, "0.5", "how long an image waits for its pose"),
     "memory_path": ("path", str, "", "the memory's folder; empty keeps it in RAM"),
     "use_sim_time": ("use_sim_time", bool, "false", "time comes from /clock"),
     "autostart": ("autostart", bool, "true", "configure and activate without a lifecycle manager"),

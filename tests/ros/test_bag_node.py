@@ -23,7 +23,11 @@ def played(bag, folder):
     from embodied_mem.ros.transport import node_environment
 
     wanted = {f"input.{name}": value for name, value in to_parameters(RosBag(bag).input_config).items()}
-    parameters = {**wanted, "input.reliability": "reliable", "path": str(folder / "live")}
+    slow = {
+        "input.reliability": "reliable",
+        "input.pose_wait_s": 20.0,
+    }  # a machine under load loses nothing either
+    parameters = {**wanted, **slow, "path": str(folder / "live")}
     environment = node_environment()
     with node_process(
         "embodied_mem.ros.memory_node",
