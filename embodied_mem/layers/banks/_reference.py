@@ -89,8 +89,15 @@ class ReferenceBank(nn.Module):
     def _remember(self, slot: int, entry: Entry) -> None:
         entries = [*self.entries[slot], entry]
         if len(entries) > self.config.capacity:
-            entries = entries[1:] if self.config.consolidation == "fifo" else self._merged(entries)
+            entries = self._reduced(entries)
         self.entries[slot] = entries
+
+    def _reduced(self, entries: list[Entry]) -> list[Entry]:
+        if self.config.consolidation == "fifo":
+            return entries[1:]
+        if self.config.consolidation == "recent":
+            return [entries[0], *entries[2:]] if self.config.capacity > 1 else entries[1:]
+        return self._merged(entries)
 
     def _merged(self, entries: list[Entry]) -> list[Entry]:
         pairs = list(pairwise(entries))

@@ -60,10 +60,21 @@ class DropOldest:
         )
 
 
+class KeepFirst:
+    """The most recent and the very first, which says what the stream is about (SAM 2's prompted frame)."""
+
+    forgets, needs_similarity = True, False
+
+    def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
+        second = torch.full((len(similarity),), min(1, similarity.shape[1] - 1), device=similarity.device)
+        return Join(second, similarity.new_zeros(len(similarity)))
+
+
 CONSOLIDATIONS: dict[str, type[Consolidation]] = {
     "merge": MergeMostSimilar,
     "segment": SegmentMeans,
     "fifo": DropOldest,
+    "recent": KeepFirst,
 }
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from embodied_mem.layers.banks._attention import attend, strongest_entries
@@ -58,16 +58,22 @@ class PerceptualBank(nn.Module):
         shape = (self.config.num_tokens, self.config.token_width)
         return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
 
-    def take(self, tokens: Float[Tensor, "b n d"], step: Admitted) -> Tensor:
-        """A step whose input was admitted; here begins what can be exported."""
+    def take(
+        self, tokens: Float[Tensor, "b n d"], step: Admitted, is_remembered: Bool[Tensor, "b"] | None = None
+    ) -> Tensor:
+        """A step whose input was admitted; rows that `is_remembered` leaves out are answered, but not written."""
         seen = self.weights.width.narrow(tokens)
         retrieved, share = self._retrieve(seen, step)
         fused = self.weights.fusion(seen, retrieved)
         output = self.weights.width.widen(tokens, seen, fused)
+        stored = seen if self.config.stored == "raw" else fused
         with torch.no_grad():
             self.provenance.keep(step.slots, share, self.entries)
-            self._remember(seen if self.config.stored == "raw" else fused, step)
             self.clock.advance(step)
+            if is_remembered is not None:
+                stored, step = stored[is_remembered], Admitted(*(of_rows[is_remembered] for of_rows in step))
+            if len(stored):
+                self._remember(stored, step)
         return output
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:

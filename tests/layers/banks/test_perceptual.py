@@ -50,14 +50,14 @@ def configs(draw: st.DrawFn) -> PerceptualBankConfig:
         num_heads=num_heads,
         time_width=draw(st.sampled_from([None, 2, 5, 8])),
         fusion=draw(st.sampled_from(["gate", "mean"])),
-        consolidation=draw(st.sampled_from(["merge", "segment", "fifo"])),
+        consolidation=draw(st.sampled_from(["merge", "segment", "fifo", "recent"])),
         stored=draw(st.sampled_from(["raw", "fused"])),
         merged_time=draw(st.sampled_from(["first", "mean"])),
         first_step=draw(st.sampled_from(["pass", "attend"])),
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(config=configs(), seed=st.integers(0, 2**31), data=st.data())
 def test_fast_and_plain_form_agree_on_any_shape_and_any_order_of_slots(
     config: PerceptualBankConfig, seed: int, data: st.DataObject
@@ -104,7 +104,7 @@ def test_a_bank_that_attends_to_its_strongest_entries_keeps_the_contract() -> No
 def test_a_long_stream_of_merges_does_not_drift_from_the_plain_form() -> None:
     fast, plain = both(PerceptualBankConfig(num_tokens=3, token_width=8, capacity=6))
     generator = torch.Generator().manual_seed(0)
-    for i in range(250):
+    for i in range(150):
         tokens = torch.randn(1, 3, 8, generator=generator)
         out, expected = fast.step(tokens, i * SECOND_NS), plain.step(tokens, i * SECOND_NS)
     assert torch.allclose(out, expected, atol=1e-5, rtol=0.0)
