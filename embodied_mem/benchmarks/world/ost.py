@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from embodied_mem.benchmarks.world.asking import Params
 from embodied_mem.benchmarks.world.chronicle import CannotAnswer, Chronicle, Item, Undecided
-from embodied_mem.benchmarks.world.families import Params
 
 S = 1_000_000_000
 GRID_NS = 600_000_000
