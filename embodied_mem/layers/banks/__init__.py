@@ -1,7 +1,8 @@
 """Banks: what a policy itself saw and understood, remembered as tokens (torch; batched by slot; timed in seconds).
 
 `PerceptualBank` is MemoryVLA's perceptual-cognitive bank, `ChunkMemory` keeps long spans as chunks with summaries,
-`NeuralMemory` is a network that learns what it sees. All follow the `Bank` protocol: `step(tokens, stamp_ns, slots)`,
+`NeuralMemory` is a network that learns what it sees, `SelectiveBank` writes only what a tracker vouches for, and
+`TargetMemory` keeps the look of one target. All follow the `Bank` protocol: `step(tokens, stamp_ns, slots)`,
 `reset(slots)`, `state_dict()`, `bytes()`; `embodied_mem.testing.bank_contract.check_bank` checks it.
 """
 
@@ -10,6 +11,8 @@ from embodied_mem.layers.banks.config import PerceptualBankConfig, memoryvla_plu
 from embodied_mem.layers.banks.neural import NeuralMemory, NeuralMemoryConfig
 from embodied_mem.layers.banks.perceptual import PerceptualBank
 from embodied_mem.layers.banks.protocol import Bank, Source
+from embodied_mem.layers.banks.selective import SelectiveBank, SelectiveBankConfig, Sighting
+from embodied_mem.layers.banks.target import TargetMemory, TargetMemoryConfig
 from embodied_mem.layers.banks.weights import from_memoryvla
 
 __all__ = [
@@ -20,7 +23,12 @@ __all__ = [
     "NeuralMemoryConfig",
     "PerceptualBank",
     "PerceptualBankConfig",
+    "SelectiveBank",
+    "SelectiveBankConfig",
+    "Sighting",
     "Source",
+    "TargetMemory",
+    "TargetMemoryConfig",
     "from_memoryvla",
     "memoryvla_plus",
 ]
