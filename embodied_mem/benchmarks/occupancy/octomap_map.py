@@ -39,6 +39,9 @@ class OctoMapMap:
         # OctoMap's own codes are ours: -1 unknown, 0 free, 1 occupied.
         return np.asarray(self._tree.getLabels(points_world.astype(np.float64)), dtype=np.int8)
 
+    def voxel_states(self, centers_world: np.ndarray) -> np.ndarray:
+        return self.states(centers_world)
+
     def depths_m(self, frame: Frame, u_px: np.ndarray, v_px: np.ndarray) -> np.ndarray:
         origin, directions = pixel_rays(frame, u_px, v_px)
         forward = frame.T_world_camera[:3, 2]

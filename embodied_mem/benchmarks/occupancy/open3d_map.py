@@ -78,6 +78,21 @@ class VoxelBlockGridMap:
         state[is_seen & (np.abs(sdf_voxels) <= SURFACE_VOXELS)] = OCCUPIED
         return state
 
+    def voxel_states(self, centers_world: np.ndarray) -> np.ndarray:
+        """The state of cubes with a lattice point at each corner: occupied where the distance changes sign among those
+        that were seen, free where all of them were seen and lie before the surface."""
+        base = np.rint(centers_world / self._voxel_m - 0.5).astype(np.int64)
+        least, most = np.full(len(base), np.inf), np.full(len(base), -np.inf)
+        is_seen = np.ones(len(base), dtype=bool)
+        for corner in np.ndindex(2, 2, 2):
+            sdf, weight = self._voxels_at(base + corner)
+            known = weight >= MIN_WEIGHT
+            least = np.where(known, np.minimum(least, sdf), least)
+            most = np.where(known, np.maximum(most, sdf), most)
+            is_seen &= known
+        state = np.where(is_seen & (least > 0.0), FREE, UNKNOWN)
+        return np.where((least <= 0.0) & (most > 0.0), OCCUPIED, state).astype(np.int8)
+
     def _nearest_voxels(self, points_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Signed distance in voxels and weight of the voxel nearest to each point; weight 0 where there is none."""
         return self._voxels_at(np.rint(points_world / self._voxel_m).astype(np.int64))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from embodied_mem.benchmarks.occupancy import changes, cost, heldout_rays, scenes, simulated
+from embodied_mem.benchmarks.occupancy.corrections import correct_drift
 from embodied_mem.benchmarks.occupancy.maps import LayerMap, ScoredMap
 from embodied_mem.benchmarks.occupancy.octomap_map import OctoMapMap
 from embodied_mem.benchmarks.occupancy.open3d_map import VoxelBlockGridMap
@@ -50,6 +51,8 @@ GOALS = {
     "removal.clear_frames": Goal(op="<=", value=10.0),
     "mover.ghost_voxels": Goal(op="<=", value=0.0),
     "mover.iou_loss": Goal(op="<=", value=0.01),
+    "correction.cpu_ms": Goal(op="<=", value=20.0),
+    "correction.loss": Goal(op="<=", value=0.01),
     "simulated.iou": Goal(op=">=", value=0.85),
     "simulated.miou": Goal(op=">=", value=0.75),
 }
@@ -96,6 +99,7 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
     rows, sections = real_rows(quick=quick, progress=progress)
     rows += removal_rows(quick=quick, progress=progress)
     rows += mover_rows(progress)
+    rows += correction_rows(progress)
     rows += simulated_rows(quick=quick, progress=progress)
     config = {
         "quick": quick,
@@ -250,6 +254,19 @@ def mover_rows(progress: Progress) -> list[Row]:
     ]
 
 
+def correction_rows(progress: Progress) -> list[Row]:
+    """Half a metre of drift, then the corrected trajectory."""
+    progress("correcting a drifted trajectory")
+    found = correct_drift()
+    return [
+        measured(GOALS, "correction.cpu_ms", found.cpu_ms, "ms"),
+        measured(GOALS, "correction.loss", found.right - found.corrected),
+        measured(GOALS, "correction/submaps", found.num_submaps),
+        measured(GOALS, "correction/within_10cm_drifted", found.drifted),
+        measured(GOALS, "correction/within_10cm_corrected", found.corrected),
+    ]
+
+
 def simulated_rows(*, quick: bool, progress: Progress) -> list[Row]:
     """Voxels, labels and surfaces in scenes with exact geometry; the goals are for the mean over scenes."""
     found = []
@@ -298,7 +315,7 @@ def _rival_figures(scene: scenes.Scene, truth: TrueVoxels) -> dict[str, float]:
     ):
         for frame in simulated.noisy(scene.frames, seed=0):
             rival.integrate(frame)
-        state = rival.states(truth.centers_world.reshape(-1, 3)).reshape(truth.state.shape)
+        state = rival.voxel_states(truth.centers_world.reshape(-1, 3)).reshape(truth.state.shape)
         for name, value in dataclasses.asdict(simulated.voxel_figures(truth, state)).items():
             figures[f"{rival.name}/{name}"] = value
     return figures

@@ -46,6 +46,9 @@ class GaussianMap:
         self.storage.num_evicted = 0
         self.epoch_ns = None
 
+    def drop_scratch(self) -> None:
+        self._scratch = FrameScratch(self._device)
+
     def fuse(
         self, frame: Frame, label_index: Int16[np.ndarray, "h w"] | None, map_label: Int16[np.ndarray, "n"]
     ) -> MapChange:

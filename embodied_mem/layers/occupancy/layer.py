@@ -227,6 +227,10 @@ class OccupancyLayer:
         self._translations = {}
         self._last_stamps = dict(saved.last_stamps)
 
+    def rest(self) -> None:
+        """Give back the working memory; the next frame takes it anew."""
+        self._map.drop_scratch()
+
     def reset(self) -> None:
         """Forget everything, stamps and labels included."""
         self._map.clear()

@@ -1,0 +1,203 @@
+"""Submaps that hang on anchors: a corrected trajectory moves the map instead of rebuilding it.
+
+Each submap is an occupancy map of its own, in the axes of the camera pose that it began with. Correcting the
+trajectory replaces those poses; nothing inside a submap is touched. Where submaps overlap, the newest one that knows a
+place decides: what it saw through is free although an older one still has a surface there, and what it did not see is
+left to the older ones. So rays need not carve older submaps, whose poses relative to the newest may yet change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int8
+
+from embodied_mem.errors import ConfigError, InvalidQuery
+from embodied_mem.geometry import check_rigid, invert, transform
+from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.layer import OccupancyLayer
+from embodied_mem.layers.occupancy.snapshot import FREE, UNKNOWN
+from embodied_mem.messages import MapChange, Percept
+
+PAST_M = 0.02
+"""How far behind a surface that a newer submap saw through the search along a ray goes on."""
+MAX_STALE_SURFACES = 8
+"""Outdated surfaces of older submaps that one ray is followed through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtlasConfig:
+    """Attributes:
+    submap: options of every submap; `submap.budget_bytes` is for all of them together.
+    travel_m, turn_rad: a camera that moved or turned this much since its submap began starts the next one.
+    max_submaps: beyond it the oldest is dropped (and counted); each may take its share of the budget.
+    """
+
+    submap: OccupancyConfig = field(default_factory=OccupancyConfig)
+    travel_m: float = 2.0
+    turn_rad: float = 1.5
+    max_submaps: int = 50
+
+    def __post_init__(self) -> None:
+        if not (self.travel_m > 0.0 and self.turn_rad > 0.0 and self.max_submaps >= 1):
+            raise ConfigError(
+                f"atlas options travel_m={self.travel_m}, turn_rad={self.turn_rad}, max_submaps={self.max_submaps}: the "
+                "first two must be above 0, the last at least 1. Change them there."
+            )
+        dataclasses.replace(self.submap, budget_bytes=self.submap.budget_bytes // self.max_submaps)
+
+
+@dataclass
+class _Submap:
+    anchor: int
+    T_world_anchor: np.ndarray
+    layer: OccupancyLayer
+
+
+class SubmapAtlas:
+    """A map that bends where its trajectory is corrected. Anchors are numbered from 0 in the order they began."""
+
+    def __init__(self, config: AtlasConfig = AtlasConfig()) -> None:
+        self.config = config
+        self._submaps: list[_Submap] = []
+        self._num_begun = 0
+
+    def update(self, percept: Percept) -> MapChange:
+        """Fuse the frame into the newest submap, or begin one when the camera has left it.
+
+        The frame's pose is in the world as corrected so far.
+        """
+        T_world_camera = percept.frame.T_world_camera
+        if not self._submaps or self._has_left(self._submaps[-1], T_world_camera):
+            self._begin(T_world_camera)
+        newest = self._submaps[-1]
+        T_anchor_camera = invert(newest.T_world_anchor) @ T_world_camera
+        frame = dataclasses.replace(percept.frame, T_world_camera=T_anchor_camera)
+        return newest.layer.update(dataclasses.replace(percept, frame=frame))
+
+    def _has_left(self, submap: _Submap, T_world_camera: np.ndarray) -> bool:
+        moved = invert(submap.T_world_anchor) @ T_world_camera
+        turn_rad = np.arccos(np.clip((np.trace(moved[:3, :3]) - 1.0) / 2.0, -1.0, 1.0))
+        return bool(np.linalg.norm(moved[:3, 3]) > self.config.travel_m or turn_rad > self.config.turn_rad)
+
+    def _begin(self, T_world_camera: np.ndarray) -> None:
+        share = self.config.submap.budget_bytes // self.config.max_submaps
+        layer = OccupancyLayer(dataclasses.replace(self.config.submap, budget_bytes=share))
+        if self._submaps:
+            self._submaps[-1].layer.rest()
+        self._submaps.append(_Submap(self._num_begun, T_world_camera.copy(), layer))
+        self._num_begun += 1
+        if len(self._submaps) > self.config.max_submaps:
+            del self._submaps[0]
+
+    @property
+    def anchors(self) -> dict[int, Float64[np.ndarray, "4 4"]]:
+        """Each submap's pose in world, by the number of its anchor."""
+        return {submap.anchor: submap.T_world_anchor.copy() for submap in self._submaps}
+
+    @property
+    def num_dropped(self) -> int:
+        """Submaps that were given up because there were too many."""
+        return self._num_begun - len(self._submaps)
+
+    @property
+    def num_bytes(self) -> int:
+        """What all submaps take together; never above the budget."""
+        return sum(submap.layer.num_bytes for submap in self._submaps)
+
+    def correct(self, T_world_anchors: Mapping[int, Float64[np.ndarray, "4 4"]]) -> None:
+        """Move submaps to where the corrected trajectory has their anchors; all of them, or none when one is refused.
+
+        Raises:
+            InvalidQuery: there is no submap with such an anchor.
+            InvalidPose: a pose is not rigid.
+        """
+        by_anchor = {submap.anchor: submap for submap in self._submaps}
+        unknown = sorted(set(T_world_anchors) - set(by_anchor))
+        if unknown:
+            raise InvalidQuery(
+                f"no submaps have the anchors {unknown}; there are {min(by_anchor, default=0)} to "
+                f"{max(by_anchor, default=0)}. Leave out those that were dropped."
+            )
+        checked = {
+            n: check_rigid(np.asarray(T, dtype=np.float64), "anchor") for n, T in T_world_anchors.items()
+        }
+        for anchor, T_world_anchor in checked.items():
+            by_anchor[anchor].T_world_anchor = T_world_anchor.copy()
+
+    def state_at(self, points_world: Float[np.ndarray, "n 3"]) -> Int8[np.ndarray, "n"]:
+        """UNKNOWN (-1), FREE (0) or OCCUPIED (1) for each point: the newest submap that knows it decides."""
+        return self._state_in(self._submaps, points_world)
+
+    def _state_in(self, submaps: list[_Submap], points_world: np.ndarray) -> Int8[np.ndarray, "n"]:
+        state = np.full(len(points_world), UNKNOWN, dtype=np.int8)
+        for submap in reversed(submaps):
+            open_ = np.flatnonzero(state == UNKNOWN)
+            if len(open_) == 0:
+                break
+            points = transform(invert(submap.T_world_anchor), points_world[open_].astype(np.float64))
+            state[open_] = submap.layer.state_at(points.astype(np.float32))
+        return state
+
+    def cast_rays(
+        self,
+        origins_world: Float[np.ndarray, "n 3"],
+        directions_world: Float[np.ndarray, "n 3"],
+        max_range_m: float = 10.0,
+    ) -> Float32[np.ndarray, "n"]:
+        """How far along each ray the first surface lies that no newer submap saw through; infinity for none."""
+        lengths = np.linalg.norm(directions_world, axis=1, keepdims=True)
+        directions = np.asarray(directions_world, dtype=np.float64) / np.where(lengths > 0.0, lengths, 1.0)
+        nearest_m = np.full(len(directions), np.inf, dtype=np.float32)
+        for i, submap in enumerate(self._submaps):
+            found_m = self._cast_in(
+                submap, self._submaps[i + 1 :], np.asarray(origins_world), directions, max_range_m
+            )
+            nearest_m = np.minimum(nearest_m, found_m)
+        return nearest_m
+
+    def _cast_in(
+        self,
+        submap: _Submap,
+        newer: list[_Submap],
+        origins_world: np.ndarray,
+        directions: np.ndarray,
+        max_range_m: float,
+    ) -> np.ndarray:
+        """The first surface of one submap that none of the newer ones saw through."""
+        T = invert(submap.T_world_anchor)
+        rays = directions @ T[:3, :3].T
+        start_m = np.zeros(len(directions))
+        found_m = np.full(len(directions), np.inf, dtype=np.float32)
+        asked = np.arange(len(directions))
+        for _ in range(MAX_STALE_SURFACES):
+            begin = origins_world[asked] + directions[asked] * start_m[asked, None]
+            met_m, _ = submap.layer.cast_rays(
+                transform(T, begin.astype(np.float64)), rays[asked], max_range_m
+            )
+            met_m = met_m + start_m[asked]
+            is_met = met_m <= max_range_m
+            asked, met_m = asked[is_met], met_m[is_met]
+            if len(asked) == 0:
+                break
+            at = origins_world[asked] + directions[asked] * met_m[:, None]
+            is_stale = self._state_in(newer, at) == FREE
+            found_m[asked[~is_stale]] = met_m[~is_stale]
+            start_m[asked] = met_m + PAST_M
+            asked = asked[is_stale]
+            if len(asked) == 0:
+                break
+        return found_m
+
+    def occupied_points(self) -> Float32[np.ndarray, "n 3"]:
+        """The means, in world, of all occupied Gaussians that no newer submap saw through."""
+        kept = []
+        for i, submap in enumerate(self._submaps):
+            means = submap.layer.snapshot().occupied().means_world.astype(np.float64)
+            points = transform(submap.T_world_anchor, means)
+            is_stale = self._state_in(self._submaps[i + 1 :], points) == FREE
+            kept.append(points[~is_stale].astype(np.float32))
+        return np.concatenate(kept) if kept else np.zeros((0, 3), dtype=np.float32)
