@@ -12,6 +12,7 @@ from embodied_mem.layers.banks.neural import NeuralMemory, NeuralMemoryConfig
 from embodied_mem.layers.banks.perceptual import PerceptualBank
 from embodied_mem.layers.banks.protocol import Bank, Source
 from embodied_mem.layers.banks.selective import SelectiveBank, SelectiveBankConfig, Sighting
+from embodied_mem.layers.banks.snapshot import memory_arrays, restore_memory
 from embodied_mem.layers.banks.target import TargetMemory, TargetMemoryConfig
 from embodied_mem.layers.banks.weights import from_memoryvla
 
@@ -30,5 +31,7 @@ __all__ = [
     "TargetMemory",
     "TargetMemoryConfig",
     "from_memoryvla",
+    "memory_arrays",
     "memoryvla_plus",
+    "restore_memory",
 ]
