@@ -14,6 +14,8 @@ from embodied_mem.messages import Answer, Associated, EntityId
 
 DAMPING = 0.85
 NUM_STEPS = 40
+NEWEST_GLIMPSES = 5000
+"""Older views are left out, so that the question does not grow with the days."""
 EVENT_WEIGHT = 4.0
 SUPPORT_WEIGHT = 3.0
 HUB_DISCOUNT = 1.0
@@ -50,7 +52,7 @@ def _edges(view: WorldView) -> dict[str, Counter[str]]:
             edges[a][b] += weight  # type: ignore[assignment]
             edges[b][a] += weight  # type: ignore[assignment]
 
-    for glimpse in view.journey.between():
+    for glimpse in view.journey.between()[-NEWEST_GLIMPSES:]:
         seen = sorted({view.current_id(one) for one in glimpse.seen})
         weight = HUB_DISCOUNT / max(1, len(seen) - 1)
         for index, a in enumerate(seen):

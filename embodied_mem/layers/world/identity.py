@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -17,16 +17,18 @@ SIZE_TOLERANCE_M = 0.05
 MAX_ARRIVAL_CHECKS = 4
 
 
-def note_arrival(thing: Thing, views: ViewLog, *, is_uncovered: bool) -> None:
+def note_arrival(thing: Thing, views: ViewLog, *, is_uncovered: Callable[[Thing], bool]) -> None:
     """Find out whether the place of a newly found thing had been seen empty before it was first seen there.
 
-    With `is_uncovered` something opened there, and the thing came into view rather than to the place.
+    Where `is_uncovered` something opened, and the thing came into view rather than to the place; it is asked only when
+    the place had been seen empty, since it looks at every thing there is.
     """
     if thing.num_arrival_checks >= MAX_ARRIVAL_CHECKS or len(thing.places) != 1:
         return
     thing.num_arrival_checks += 1
     looks = views.empty_looks(thing.shape.points_world, before_ns=thing.first_seen_ns)
-    thing.arrived_after_ns = looks[-1] if len(looks) >= 2 and not is_uncovered else None
+    has_arrived = len(looks) >= 2 and not is_uncovered(thing)
+    thing.arrived_after_ns = looks[-1] if has_arrived else None
 
 
 def origin_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing | None:

@@ -144,7 +144,7 @@ class Tracker:
             else:
                 thing.supports.pop(thing.place_index, None)
         if thing.num_views >= CONFIRMED_VIEWS:
-            note_arrival(thing, self._state.views, is_uncovered=self._lies_in_hinged(thing))
+            note_arrival(thing, self._state.views, is_uncovered=self._lies_in_hinged)
 
     def _lies_in_hinged(self, thing: Thing) -> bool:
         """Whether a drawer or the like is where the thing is, or moves through it."""
