@@ -88,8 +88,11 @@ class ErrandPolicy:
             yield from self._pause()
 
     def _try(self, places: list[Receptacle], hand: int) -> Any:
-        """Go to one place after the other until the hand succeeds there; that place, or None."""
-        for index in self._rng.permutation(len(places))[:MOST_TRIES]:
+        """Go to one place after the other until the hand succeeds there; that place, or None. What is in the hand is
+        put down wherever there is room.
+        """
+        most = MOST_TRIES if hand == PICK else len(places)
+        for index in self._rng.permutation(len(places))[:most]:
             place = places[int(index)]
             yield from self._go_to(place)
             yield from self._look_at(place, LOOK_STEPS)

@@ -118,16 +118,15 @@ def ost_questions_of(truth: Chronicle, kinds: Sequence[OstType], seed: int) -> l
     found: list[OstQuestion] = []
     for index, kind in enumerate(kinds):
         rng = np.random.default_rng([seed, 1000 + index])
-        number = 0
+        made: list[OstQuestion] = []
         for params in itertools.islice(kind.vary(truth, rng), 12 * PER_FAMILY):
             try:
-                true = kind.ask(truth, params)
-            except Undecided:
+                made.append(OstQuestion(kind=kind, params=params, true=kind.ask(truth, params)))
+            except (Undecided, CannotAnswer):
                 continue
-            found.append(OstQuestion(kind=kind, params=params, true=true))
-            number += 1
-            if number == PER_FAMILY:
+            if len(made) == PER_FAMILY:
                 break
+        found += made
     return found
 
 

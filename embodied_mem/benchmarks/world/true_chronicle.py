@@ -41,11 +41,11 @@ class TrueChronicle:
         return [self._item(one.id) for one in found]
 
     def things(self) -> list[Item]:
-        """Those that were observed where they now are."""
+        """Those that were observed where they now are; not what is in a hand."""
         return [
             self._item(name)
             for name in self._truth.objects
-            if not self._truth.is_gone(name) and self._is_observed(name)
+            if self._is_at_rest(name) and self._is_observed(name)
         ]
 
     def furniture(self, label: str | None = None) -> list[Item]:
@@ -122,6 +122,10 @@ class TrueChronicle:
     def labels(self) -> list[str]:
         """Every category that the home began with."""
         return sorted({one.category for one in self._truth.objects.values()})
+
+    def _is_at_rest(self, name: str) -> bool:
+        place = self._truth.where(name)
+        return place.centre_world is not None and place.carrier is None
 
     def _is_observed(self, name: str) -> bool:
         since_ns = self._truth.where(name).from_ns
