@@ -1,0 +1,73 @@
+"""The contract of a bank catches banks that break it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
+from embodied_mem.testing.bank_contract import check_bank
+
+
+class Faulty(PerceptualBank):
+    """A sound bank with one fault."""
+
+    def __init__(self, fault: str) -> None:
+        torch.manual_seed(0)
+        super().__init__(PerceptualBankConfig(num_slots=3, num_tokens=2, token_width=4, capacity=3))
+        self.fault = fault
+        self.unsaved = torch.zeros(3)
+
+    def step(self, tokens: Tensor, stamp_ns: Any, slots: Any = None) -> Tensor:
+        if self.fault == "changes before it refuses":
+            self.provenance.share += 1.0
+        if self.fault == "takes NaN":
+            tokens = tokens.nan_to_num() if tokens.dtype == torch.float32 else tokens
+        output = super().step(tokens, stamp_ns, slots)
+        if self.fault == "random":
+            return output + 1e-3 * torch.randn(())
+        if self.fault == "mixes slots":
+            return output + 0.1 * output.mean()
+        if self.fault == "remembers nothing":
+            return tokens + 0.0
+        if self.fault == "reads the wall clock":
+            return output + float(self.clock.start_ns[0]) / 1e18
+        if self.fault == "keeps unsaved state":
+            self.unsaved[self.clock.rows(slots)] += 0.1
+            return output + self.unsaved[self.clock.rows(slots)][:, None, None]
+        return output
+
+    def reset(self, slots: Any = None, *, start_ns: int | None = None) -> None:
+        self.unsaved[self.clock.rows(slots)] = 0.0
+        super().reset(slots, start_ns=start_ns)
+        if self.fault == "does not forget":
+            self.entries.count[self.clock.rows(slots)] = 1
+
+
+def check(fault: str) -> None:
+    check_bank(lambda: Faulty(fault), num_tokens=2, token_width=4, num_steps=8)
+
+
+def test_a_sound_bank_passes() -> None:
+    check("none")
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ("random", "same steps"),
+        ("mixes slots", "stepped apart"),
+        ("remembers nothing", "changes no output"),
+        ("reads the wall clock", "when the stream began"),
+        ("keeps unsaved state", "restart"),
+        ("does not forget", "reset"),
+        ("takes NaN", "NaN tokens"),
+        ("changes before it refuses", "had changed"),
+    ],
+)
+def test_a_broken_promise_is_named(fault: str, named: str) -> None:
+    with pytest.raises(AssertionError, match=named):
+        check(fault)
