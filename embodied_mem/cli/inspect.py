@@ -12,7 +12,7 @@ from embodied_mem.cli.memory_file import opened
 from embodied_mem.cli.wording import place, seconds
 
 if TYPE_CHECKING:
-    from embodied_mem.messages import Entity
+    from embodied_mem.messages import Entity, Trajectory
     from embodied_mem.robot_memory import RobotMemory
 
 EPILOG = """\b
@@ -47,9 +47,20 @@ def summary(memory: RobotMemory) -> dict[str, Any]:
         "entities": len(entities),
         "entities_present": sum(entity.is_present for entity in entities),
         "gaussians": gaussians,
+        "rooms": len(memory.questions.rooms().value or ()),
+        "events": len(memory.questions.events(with_failed=True).value or ()),
+        "way_m": round(sum(way.length_m for way in _ways(memory)), 1),
         "first_seen_s": min((first for first, _ in seen_ns), default=0) / 1e9,
         "last_seen_s": max((last for _, last in seen_ns), default=0) / 1e9,
     }
+
+
+def _ways(memory: RobotMemory) -> list[Trajectory]:
+    """The way of each robot that the memory knows."""
+    with memory.questions.reading() as (view, _):
+        robots = view.journey.robots()
+    answers = [memory.questions.trajectory(robot=robot).value for robot in robots]
+    return [way for way in answers if way is not None]
 
 
 def _show(figures: dict[str, Any], entities: list[Entity]) -> None:

@@ -1,4 +1,4 @@
-"""`embodied-mem`: demo, episode, replay, query, bench, inspect, serve, export."""
+"""`embodied-mem`: demo, episode, replay, query, ask, bench, inspect, serve, export."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "episode": "Run a policy in a simulated environment and remember it.",
     "replay": "Feed recorded RGB-D (rosbag2, 7-Scenes, TUM) to a memory.",
     "query": "Ask a saved memory a question.",
+    "ask": "Ask a saved memory any question, by the name that models use.",
     "bench": "Measure, and compare with the goals.",
     "inspect": "Show what a saved memory holds.",
     "serve": "Offer a saved memory to language models over MCP.",

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from embodied_mem.cli.main import cli
+from embodied_mem.errors import InvalidQuery
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.testing.synthetic_room import SyntheticRoom
 
@@ -72,3 +73,33 @@ def test_export_to_a_suffix_that_nobody_writes_is_refused(saved, tmp_path):
     path, _ = saved
     result = CliRunner().invoke(cli, ["export", str(path), str(tmp_path / "map.docx")])
     assert "the suffix must be one of" in str(result.exception)
+
+
+def test_ask_answers_every_question_by_its_name(saved):
+    path, _ = saved
+    (on,) = invoke_json("ask", path, "relation", "a=red mug", "relation=on")["value"]
+    assert on["kind"] == "on"
+    nearest = invoke_json("ask", path, "nearest", "what=mug", "origin_world_m=[0, 0, 1]", "k=2")["value"]
+    assert len(nearest) == 2
+    spoken = CliRunner().invoke(
+        cli, ["ask", str(path), "world_summary", "task=the bottle"], catch_exceptions=False
+    )
+    assert "bottle" in spoken.stdout.splitlines()[1]
+    with pytest.raises(InvalidQuery, match="Did you mean 'relation'"):
+        invoke_json("ask", path, "relations")
+    with pytest.raises(InvalidQuery, match="KEY=VALUE"):
+        invoke_json("ask", path, "where", "red mug")
+
+
+def test_inspect_counts_what_was_walked(saved):
+    path, _ = saved
+    assert 5.0 < invoke_json("inspect", path)["figures"]["way_m"] < 15.0
+
+
+def test_export_writes_scene_graphs(saved, tmp_path):
+    path, _ = saved
+    for name in ("home.dsg.json", "home.graph.json", "home.graphml"):
+        number = invoke_json("export", path, tmp_path / name)["items"]
+        assert (tmp_path / name).read_text().count("red mug") >= 1
+    graph = json.loads((tmp_path / "home.dsg.json").read_text())
+    assert len(graph["nodes"]) == number
