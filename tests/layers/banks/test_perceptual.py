@@ -172,18 +172,18 @@ def test_what_dominated_an_output_is_named_by_its_stamps() -> None:
 
 @pytest.mark.parametrize("num_heads", [1, 4])
 def test_attending_to_the_strongest_entries_comes_close_to_attending_to_all(num_heads: int) -> None:
-    shape = {"num_tokens": 4, "token_width": 16, "capacity": 90, "num_heads": num_heads}
+    shape = {"num_tokens": 4, "token_width": 16, "capacity": 70, "num_heads": num_heads}
     exact = matching(PerceptualBankConfig(**shape), sharpness=12.0)
     quick = PerceptualBank(PerceptualBankConfig(**shape, top_entries=16))
     quick.weights.load_state_dict(exact.weights.state_dict())
     generator = torch.Generator().manual_seed(0)
     places = torch.randn(8, 4, 16, generator=generator)
-    for i in range(100):
-        tokens = (places[i // 13] + 0.1 * torch.randn(4, 16, generator=generator))[None]
+    for i in range(80):
+        tokens = (places[i // 10] + 0.1 * torch.randn(4, 16, generator=generator))[None]
         expected, got = exact.step(tokens, i * SECOND_NS), quick.step(tokens, i * SECOND_NS)
     assert not torch.equal(expected, got)
     assert torch.nn.functional.cosine_similarity(expected.flatten(), got.flatten(), dim=0) > 0.99
-    assert 16 <= len(quick.sources(0, 90)) <= 32  # each of the two layers chooses its own
+    assert 16 <= len(quick.sources(0, 70)) <= 32  # each of the two layers chooses its own
 
 
 def test_time_is_seconds_not_steps() -> None:
