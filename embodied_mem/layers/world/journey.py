@@ -32,6 +32,10 @@ GAP_NS = 5_000_000_000
 """Without a glimpse for longer than this nobody knows where the robot was: a visit does not span it."""
 
 
+MOST_IN_RAM = 40_000
+"""Above this the older half is thinned in RAM to one glimpse a second and camera; the repository keeps all."""
+
+
 class JourneyLog:
     """Glimpses of all robots, the newest last. A frame is noted when the camera moved, turned, saw other things than
     before, or after a second.
@@ -43,6 +47,7 @@ class JourneyLog:
         self._glimpses: list[Glimpse] = list(repository.journal.glimpses())
         self._positions = np.array([g.position_world_m for g in self._glimpses]).reshape(-1, 3)
         self._last = {(g.robot, g.sensor): g for g in self._glimpses}
+        self._thin()
 
     def __len__(self) -> int:
         return len(self._glimpses)
@@ -63,6 +68,7 @@ class JourneyLog:
         if not is_late:
             self._last[glimpse.robot, glimpse.sensor] = glimpse
         self._insert(glimpse)
+        self._thin()
 
     def forget(self, entity_id: EntityId) -> None:
         """Take an entity out of every glimpse (the repository forgets by itself)."""
@@ -83,13 +89,8 @@ class JourneyLog:
         stamp = source.rpartition("/")[2]
         if not stamp.isdecimal():
             return None
-        start = bisect.bisect_left(self._glimpses, int(stamp), key=_stamp)
-        for glimpse in self._glimpses[start:]:
-            if glimpse.stamp_ns != int(stamp):
-                return None
-            if glimpse.source == source:
-                return glimpse
-        return None
+        kept = self._repository.journal.glimpses(from_ns=int(stamp), to_ns=int(stamp))
+        return next((glimpse for glimpse in kept if glimpse.source == source), None)
 
     def visits(
         self,
@@ -161,6 +162,20 @@ class JourneyLog:
     def robots(self) -> tuple[str, ...]:
         """Everybody who saw something."""
         return tuple(dict.fromkeys(robot for robot, _ in self._last))
+
+    def _thin(self) -> None:
+        if len(self._glimpses) <= MOST_IN_RAM:
+            return
+        half = len(self._glimpses) // 2
+        kept: list[Glimpse] = []
+        last_ns: dict[tuple[str, str], int] = {}
+        for glimpse in self._glimpses[:half]:
+            camera = (glimpse.robot, glimpse.sensor)
+            if glimpse.stamp_ns - last_ns.get(camera, -KEPT_EVERY_NS) >= KEPT_EVERY_NS:
+                last_ns[camera] = glimpse.stamp_ns
+                kept.append(glimpse)
+        self._glimpses = kept + self._glimpses[half:]
+        self._positions = np.array([g.position_world_m for g in self._glimpses]).reshape(-1, 3)
 
     def _insert(self, glimpse: Glimpse) -> None:
         index = bisect.bisect_right(self._glimpses, glimpse.stamp_ns, key=_stamp)

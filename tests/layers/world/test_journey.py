@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embodied_mem.geometry import Box, look_at
+from embodied_mem.layers.world import journey
 from embodied_mem.layers.world.journey import JourneyLog, dwell
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.messages import Frame, Interval, Region
@@ -85,3 +87,20 @@ def test_the_way_survives_a_restart() -> None:
     assert again.at(expected[3].source) == expected[3]
     assert again.at("robot/camera/17") is None
     assert again.between(Interval(from_ns=2 * S, to_ns=3 * S)) == expected[1:3]
+
+
+def test_a_long_way_is_thinned_in_ram_and_whole_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journey, "MOST_IN_RAM", 200)
+    frames = [frame(1 + 0.1 * k, 0.06 * k) for k in range(1000)]
+    log = log_of(*frames)
+    assert len(log) <= 400
+    way = log.trajectory("robot", None, known_at_ns=None)
+    assert way is not None
+    assert abs(way.length_m - 0.06 * 999) < 0.5
+    stamps = [g.stamp_ns for g in log.between()]
+    assert stamps == sorted(stamps)
+    assert stamps[-100:] == [one.stamp_ns for one in frames[-100:]]
+    early = frames[7]
+    kept = log.at(f"robot/camera/{early.stamp_ns}")
+    assert kept is not None
+    assert kept.position_world_m[0] == round(0.06 * 7, 6)
