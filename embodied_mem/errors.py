@@ -62,6 +62,10 @@ class ImpossibleInterval(InvalidQuery):
     """An interval that ends before it starts."""
 
 
+class AlignmentRefused(EmbodiedMemError, ValueError):
+    """Two maps could not be aligned with confidence."""
+
+
 class StoreError(EmbodiedMemError):
     """What is on disk cannot be used."""
 

@@ -63,6 +63,7 @@ class SubmapAtlas:
     def __init__(self, config: AtlasConfig = AtlasConfig()) -> None:
         self.config = config
         self._submaps: list[_Submap] = []
+        self._adopted: list[_Submap] = []
         self._num_begun = 0
 
     def update(self, percept: Percept) -> MapChange:
@@ -93,19 +94,33 @@ class SubmapAtlas:
         if len(self._submaps) > self.config.max_submaps:
             del self._submaps[0]
 
+    def adopt(self, layer: OccupancyLayer, T_world_layer: Float64[np.ndarray, "4 4"]) -> int:
+        """Read another robot's map, placed in this world (see `alignment.align`), where no submap of our own knows
+        better; the number of its anchor. Its bytes are its owner's: they count in no budget here.
+        """
+        T_world_anchor = check_rigid(np.asarray(T_world_layer, dtype=np.float64), "T_world_layer").copy()
+        self._adopted.append(_Submap(self._num_begun, T_world_anchor, layer))
+        self._num_begun += 1
+        return self._adopted[-1].anchor
+
+    @property
+    def _readable(self) -> list[_Submap]:
+        """All submaps, those that others outweigh first."""
+        return [*self._adopted, *self._submaps]
+
     @property
     def anchors(self) -> dict[int, Float64[np.ndarray, "4 4"]]:
         """Each submap's pose in world, by the number of its anchor."""
-        return {submap.anchor: submap.T_world_anchor.copy() for submap in self._submaps}
+        return {submap.anchor: submap.T_world_anchor.copy() for submap in self._readable}
 
     @property
     def num_dropped(self) -> int:
         """Submaps that were given up because there were too many."""
-        return self._num_begun - len(self._submaps)
+        return self._num_begun - len(self._readable)
 
     @property
     def num_bytes(self) -> int:
-        """What all submaps take together; never above the budget."""
+        """What all submaps of our own take together; never above the budget."""
         return sum(submap.layer.num_bytes for submap in self._submaps)
 
     def correct(self, T_world_anchors: Mapping[int, Float64[np.ndarray, "4 4"]]) -> None:
@@ -115,7 +130,7 @@ class SubmapAtlas:
             InvalidQuery: there is no submap with such an anchor.
             InvalidPose: a pose is not rigid.
         """
-        by_anchor = {submap.anchor: submap for submap in self._submaps}
+        by_anchor = {submap.anchor: submap for submap in self._readable}
         unknown = sorted(set(T_world_anchors) - set(by_anchor))
         if unknown:
             raise InvalidQuery(
@@ -130,7 +145,7 @@ class SubmapAtlas:
 
     def state_at(self, points_world: Float[np.ndarray, "n 3"]) -> Int8[np.ndarray, "n"]:
         """UNKNOWN (-1), FREE (0) or OCCUPIED (1) for each point: the newest submap that knows it decides."""
-        return self._state_in(self._submaps, points_world)
+        return self._state_in(self._readable, points_world)
 
     def _state_in(self, submaps: list[_Submap], points_world: np.ndarray) -> Int8[np.ndarray, "n"]:
         state = np.full(len(points_world), UNKNOWN, dtype=np.int8)
@@ -152,10 +167,9 @@ class SubmapAtlas:
         lengths = np.linalg.norm(directions_world, axis=1, keepdims=True)
         directions = np.asarray(directions_world, dtype=np.float64) / np.where(lengths > 0.0, lengths, 1.0)
         nearest_m = np.full(len(directions), np.inf, dtype=np.float32)
-        for i, submap in enumerate(self._submaps):
-            found_m = self._cast_in(
-                submap, self._submaps[i + 1 :], np.asarray(origins_world), directions, max_range_m
-            )
+        origins, submaps = np.asarray(origins_world), self._readable
+        for i, submap in enumerate(submaps):
+            found_m = self._cast_in(submap, submaps[i + 1 :], origins, directions, max_range_m)
             nearest_m = np.minimum(nearest_m, found_m)
         return nearest_m
 
@@ -194,10 +208,10 @@ class SubmapAtlas:
 
     def occupied_points(self) -> Float32[np.ndarray, "n 3"]:
         """The means, in world, of all occupied Gaussians that no newer submap saw through."""
-        kept = []
-        for i, submap in enumerate(self._submaps):
+        kept, submaps = [], self._readable
+        for i, submap in enumerate(submaps):
             means = submap.layer.snapshot().occupied().means_world.astype(np.float64)
             points = transform(submap.T_world_anchor, means)
-            is_stale = self._state_in(self._submaps[i + 1 :], points) == FREE
+            is_stale = self._state_in(submaps[i + 1 :], points) == FREE
             kept.append(points[~is_stale].astype(np.float32))
         return np.concatenate(kept) if kept else np.zeros((0, 3), dtype=np.float32)

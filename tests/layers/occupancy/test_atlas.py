@@ -10,7 +10,7 @@ import pytest
 
 from embodied_mem.errors import ConfigError, InvalidPose, InvalidQuery
 from embodied_mem.geometry import Box
-from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyConfig
+from embodied_mem.layers.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyConfig, OccupancyLayer
 from embodied_mem.layers.occupancy.atlas import AtlasConfig, SubmapAtlas
 from embodied_mem.messages import Frame, Percept
 from embodied_mem.testing import SyntheticRoom
@@ -99,6 +99,23 @@ def test_what_a_newer_submap_did_not_see_is_left_to_the_older_ones(see: See) -> 
         atlas.update(see(i, (0.0, 0.0, 1.5), (-3.0, 0.0, 1.5), [WALL]))  # looks the other way
     assert atlas.state_at(np.array([[1.64, 0.0, 1.0]])).tolist() == [OCCUPIED]
     assert atlas.cast_rays(np.array([EYE]), np.array([[1.0, 0.0, 0.0]])) == pytest.approx(1.64, abs=0.02)
+
+
+def test_another_robots_map_is_read_where_ours_knows_nothing(see: See) -> None:
+    T_ours_theirs = np.array([[0.0, -1.0, 0.0, 5.0], [1.0, 0.0, 0.0, 2.0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+    atlas, theirs = SubmapAtlas(config()), OccupancyLayer(config().submap)
+    for i in range(5):
+        theirs.update(see(i, EYE, AHEAD, [CRATE, WALL]))
+    crate = (T_ours_theirs @ [1.64, 0.0, 1.0, 1.0])[:3]
+    assert atlas.state_at(crate[None]).tolist() == [UNKNOWN]
+    anchor = atlas.adopt(theirs, T_ours_theirs)
+    assert atlas.state_at(crate[None]).tolist() == [OCCUPIED]
+    eye = (T_ours_theirs @ [0.0, 0.03, 1.02, 1.0])[None, :3]
+    assert atlas.cast_rays(eye, np.array([[0.0, 1.0, 0.0]])) == pytest.approx(1.64, abs=0.02)
+    assert atlas.num_bytes == 0  # theirs is theirs
+    atlas.correct({anchor: np.eye(4)})
+    assert atlas.state_at(np.array([[1.64, 0.0, 1.0]])).tolist() == [OCCUPIED]
+    assert atlas.num_dropped == 0
 
 
 def test_the_budget_and_the_number_of_submaps_hold(see: See) -> None:
