@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float32
 
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world import looks as take
@@ -149,11 +151,13 @@ class Tracker:
     def _lies_in_hinged(self, thing: Thing) -> bool:
         """Whether a drawer or the like is where the thing is, or moves through it."""
         low, high = corners([thing.box])[0]
-        reaches = corners(
-            [other.reach for other in self._state.roster if other.label in self._config.hinged_labels]
-        )
-        gap_m = np.maximum(reaches[:, 0] - high, low - reaches[:, 1])
+        gap_m = np.maximum(self._hinged_reaches[:, 0] - high, low - self._hinged_reaches[:, 1])
         return bool((gap_m <= DRAWER_M).all(axis=1).any())
+
+    @cached_property
+    def _hinged_reaches(self) -> Float32[np.ndarray, "n 2 3"]:
+        hinged = [thing for thing in self._state.roster if thing.label in self._config.hinged_labels]
+        return corners([thing.reach for thing in hinged])
 
     def _part_twins(self) -> None:
         """Where two things of one label are in view, neither keeps points that lie on the other."""
@@ -284,11 +288,12 @@ class Tracker:
         """What was just found may be what is missed, and what is just missed may have been found before."""
         things = self._state.roster
         fresh = [t for t in self._matched if t in things and things[t].num_views <= CONFIRMED_VIEWS + 7]
+        missing = [thing for thing in things if thing.status in ("gone", "away")] if fresh else []
         for entity_id in fresh:
             thing = things.get(entity_id)
             if thing is None or thing.status != "here" or len(thing.places) != 1:
                 continue
-            origin = origin_of(thing, things, self._config)
+            origin = origin_of(thing, missing, self._config)
             if origin is not None:
                 self._merge(origin, thing)
                 self._touch(origin, is_anew=True)
