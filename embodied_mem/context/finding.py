@@ -60,10 +60,11 @@ def find(view: WorldView, request: FindRequest) -> Answer[tuple[Location, ...]]:
     scores: dict[EntityId, float] = {}
     if request.text is not None and request.known_at_ns is None and (not found or request.order == "score"):
         scores = view.index.search(request.text)
-        if not found:  # no label is called that: search what text says of things
+        if not found and not view.names_a_label(request.text):
+            # No label is called that: search what text says of things. A black bottle is no other bottle.
             rest = words[1:]
             found = [at for at in _candidates(view, request, rest, perceived) if at.subject in scores]
-    if not found and not _is_known(view, request, words, perceived, scores):
+    if not found and not _is_known(view, request, words, perceived):
         return view.questions.none_known(
             " ".join(filter(None, (request.text, request.label))), request.known_at_ns
         )
@@ -88,10 +89,9 @@ def _is_known(
     request: FindRequest,
     words: list[str],
     attributes: dict[str, str],
-    scores: dict[EntityId, float],
 ) -> bool:
     """Whether something fits but for where and when it is."""
-    if scores or (not words and not attributes):
+    if not words and not attributes:
         return view.now_ns >= 0
     anywhere = Interval()
     return bool(view.candidates(words, attributes, None, anywhere, None, request.known_at_ns))

@@ -165,6 +165,11 @@ def test_stated_words_are_found_and_ranked_and_can_be_asked_as_attributes() -> N
         home.recall.find(attributes={"owners": "anna"})
 
 
+def test_a_colour_that_nothing_has_finds_no_other_thing_of_that_label(home: Home) -> None:
+    answer = home.recall.find("green mug", order="score")
+    assert (answer.status, answer.value) == ("unknown", None)
+
+
 def test_things_are_found_by_what_they_look_like() -> None:
     home = Home()
     home.see(KITCHEN_POINT, thing("mug", box((2.0, 1.0, 0.5), (0.1, 0.1, 0.1)), looks=(1.0, 0.0, 0.0)),

@@ -15,6 +15,7 @@ from embodied_mem.layers.world.questions import Questions
 from embodied_mem.layers.world.relations import RELATIONS, relations_of
 from embodied_mem.layers.world.statements import Statements
 from embodied_mem.layers.world.text_index import TextIndex
+from embodied_mem.layers.world.words import labels_named, parse
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import (
     Answer,
@@ -84,6 +85,11 @@ class WorldView:
         """What a thing is called now, with its colour; its id when it is not known."""
         thing = self._state.roster.get(self.current_id(entity_id))
         return entity_id if thing is None else f"{thing.color} {thing.label}".strip()
+
+    def names_a_label(self, words: str) -> bool:
+        """Whether words name something known by its label, colour aside: 'black bottle' where there are bottles."""
+        known = {named.label for named in Belief(self._state, None).named()}
+        return bool(labels_named(words, known) or labels_named(parse(words).label, known))
 
     def bare_label_of(self, entity_id: EntityId) -> str:
         """What a thing is called now, without its colour."""
