@@ -70,7 +70,7 @@ class ReferenceBank(nn.Module):
             return seen
         entries = entries or [Entry(tokens=seen, seconds=seconds)]
         values = torch.cat([entry.tokens for entry in entries])
-        times = torch.tensor([entry.seconds for entry in entries], dtype=torch.float64)
+        times = torch.tensor([entry.seconds for entry in entries], dtype=torch.float64, device=seen.device)
         keys = values + self.weights.time(times).repeat_interleave(len(seen), dim=0)
         query = seen
         for layer in self.weights.retrieval_layers():

@@ -75,7 +75,7 @@ class BoxMotion(nn.Module):
     def _predicted(self, slots: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor]:
         elapsed = (seconds - self.seconds[slots])[:, None]
         mean, covariance = self.mean[slots], self.covariance[slots]
-        move = torch.eye(8, dtype=torch.float64).repeat(len(slots), 1, 1)
+        move = torch.eye(8, dtype=torch.float64, device=slots.device).repeat(len(slots), 1, 1)
         move[:, range(4), range(4, 8)] = elapsed
         height = mean[:, 3:4].abs()
         push = torch.zeros_like(covariance)

@@ -41,7 +41,8 @@ class PerceptualBank(nn.Module):
 
     Weights are in `weights`, what is remembered in `entries`, `clock` and `provenance`: a checkpoint of the policy can
     keep the former, a saved memory the latter. In training mode keys and values are projected from the stored tokens at
-    every step, so that gradients reach the projections; entries themselves never carry gradients.
+    every step, so that gradients reach the projections; entries themselves never carry gradients. In use, step it under
+    `torch.no_grad()` or `torch.inference_mode()`.
     """
 
     def __init__(self, config: PerceptualBankConfig = PerceptualBankConfig()) -> None:

@@ -43,7 +43,7 @@ def plainly(memory: ChunkMemory, stream: list[Tensor], period_s: float) -> Tenso
     return memory.fusion(seen, memory.detail.finish(seen, recalled))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     num_tokens=st.integers(1, 3), heads=st.integers(1, 2), num_chunks=st.integers(1, 4), chunk_steps=st.integers(1, 4),
     top=st.integers(1, 4), length=st.integers(1, 24), seed=st.integers(0, 2**31),

@@ -1,0 +1,11 @@
+"""Weights and tokens that a test draws without a generator of its own are the same at every run."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
