@@ -71,12 +71,12 @@ class ReferenceBank(nn.Module):
         entries = entries or [Entry(tokens=seen, seconds=seconds)]
         values = torch.cat([entry.tokens for entry in entries])
         times = torch.tensor([entry.seconds for entry in entries], dtype=torch.float64, device=seen.device)
-        keys = values + self.weights.time(times).repeat_interleave(len(seen), dim=0)
+        embedded = self.weights.time(times).repeat_interleave(len(seen), dim=0)
         query = seen
         for layer in self.weights.retrieval_layers():
             heads = (
                 self._heads(layer.query(query)),
-                self._heads(layer.key(keys)),
+                self._heads(layer.key(values + embedded)),
                 self._heads(layer.value(values)),
             )
             attended = scaled_dot_product_attention(*heads)[0].transpose(0, 1).flatten(1)
