@@ -26,11 +26,11 @@ class Scene:
     box: Box
 
 
-def room_scene(seed: int) -> Scene:
+def room_scene(seed: int, num_views: int = ROOM_VIEWS) -> Scene:
     """The synthetic room of boxes, seen from its middle outwards and from its walls inwards."""
     room = SyntheticRoom(seed, width_px=320, height_px=240)
-    frames = list(room.frames(ROOM_VIEWS // 2))
-    for angle in np.linspace(0.0, 2 * np.pi, ROOM_VIEWS // 2, endpoint=False):
+    frames = list(room.frames(num_views // 2))
+    for angle in np.linspace(0.0, 2 * np.pi, num_views // 2, endpoint=False):
         eye = np.array([1.1 + 0.3 * np.cos(angle), 2.6 + 0.3 * np.sin(angle), 1.5])
         room.clock.advance(0.5)
         target = eye + np.array([np.cos(angle), np.sin(angle), -0.25 + 0.3 * np.sin(3 * angle)])
