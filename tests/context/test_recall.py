@@ -279,3 +279,21 @@ def test_each_robot_believes_what_it_saw_itself() -> None:
     assert anna.evidence == ("anna/camera/3000000000",)
     with pytest.raises(InvalidQuery, match="Did you mean 'anna'"):
         home.recall.believed_by("ana", "mug")
+
+
+def test_what_was_put_down_a_little_above_the_bed_is_still_said_to_be_put_on_it() -> None:
+    home = Home()
+    home.furnish()
+    red = home.world.where("red mug").value
+    assert red is not None
+    home.world.record(
+        Event(kind="pick", actor="robot", objects=(red.entity_id,), start_ns=20 * 10**9, end_ns=21 * 10**9)
+    )
+    mention = ObjectMention(label="mug", position_world_m=(7.8, 3.1, 0.64))
+    home.world.record(
+        Event(kind="place", actor="robot", objects=(mention,), start_ns=30 * 10**9, end_ns=31 * 10**9)
+    )
+    bed = home.world.where("bed").value
+    assert bed is not None
+    (place,) = home.recall.events(kind="place").value or ()
+    assert place.to_support == bed.entity_id

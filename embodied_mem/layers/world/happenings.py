@@ -24,6 +24,8 @@ from embodied_mem.messages import (
 )
 
 Order = Literal["first", "last"]
+BENEATH_M = 0.12
+LARGE_M = 0.4
 FAILED = ("failed", "failure", "aborted")
 
 
@@ -76,8 +78,8 @@ def _all(state: WorldState, belief: Belief) -> Iterator[Happening]:
         yield Happening(
             event_id=event_id, event=event, entity_ids=entity_ids,
             position_world_m=_position(event, before, after),
-            from_support=None if before is None else belief.support_of(before),
-            to_support=None if after is None else belief.support_of(after),
+            from_support=None if before is None else belief.support_of(before) or _beneath(state, before),
+            to_support=None if after is None else belief.support_of(after) or _beneath(state, after),
         )  # fmt: skip
 
 
@@ -95,6 +97,26 @@ def _at_after(belief: Belief, entity_id: EntityId, end_ns: int) -> Fact | None:
         if fact.predicate == "at" and (fact.valid_to_ns is None or fact.valid_to_ns > end_ns)
     ]
     return min(stays, key=lambda fact: fact.valid_from_ns, default=None)
+
+
+def _beneath(state: WorldState, at: Fact) -> EntityId | None:
+    """The nearest larger thing under, or around, where something stood, for places of which no look told a support."""
+    if not isinstance(at.value, Placement):
+        return None
+    low, high = np.array(at.value.box.min_m), np.array(at.value.box.max_m)
+    foot = np.array([*((low + high) / 2)[:2], low[2]], dtype=np.float32)[None]
+    found: list[tuple[float, EntityId]] = []
+    for thing in state.roster.near(foot, foot, BENEATH_M):
+        size = thing.box.size
+        if (
+            thing.entity_id == at.subject
+            or size[:2].prod() < 4.0 * (high - low)[:2].prod()
+            or size.max() < LARGE_M
+        ):
+            continue
+        top_m = abs(float(low[2]) - thing.box.max_m[2])
+        found.append((top_m, thing.entity_id))
+    return min(found)[1] if found else None
 
 
 def _position(event: Event, before: Fact | None, after: Fact | None) -> tuple[float, float, float] | None:
