@@ -46,6 +46,10 @@ def demo_questions(scene: Scene) -> tuple[Question, ...]:
     """
     moved = _only([one for one in scene.objects if one.is_moved and not one.is_gone], "moved")
     removed = _only([one for one in scene.objects if one.is_gone], "removed")
+    if not moved.was_seen_before:
+        raise InvalidQuery(
+            f"the robot had no fair look at {moved.object_id}, which was moved. Give the episode more steps (max_steps)."
+        )
     questions = (
         *_about_the_moved(scene, moved),
         *_about_the_removed(scene, removed),
@@ -99,6 +103,8 @@ def _about_the_moved(scene: Scene, moved: SceneObject) -> Iterator[Question]:
 
 
 def _about_the_removed(scene: Scene, removed: SceneObject) -> Iterator[Question]:
+    if not removed.was_seen_before:
+        return
     words = _words(scene, removed)
     old = removed.stays[0].position_world_m
     yield Question(
@@ -125,11 +131,15 @@ def _about_the_removed(scene: Scene, removed: SceneObject) -> Iterator[Question]
 
 def _about_changes(scene: Scene, moved: SceneObject, removed: SceneObject) -> Iterator[Question]:
     move, vanish = _move(moved), _vanish(removed)
+    changes: tuple[TrueChange, ...] = (move, vanish)
+    may_name = scene.opened
+    if not removed.was_seen_before:
+        changes, may_name = (move,), (*scene.opened, vanish)
     interval = Interval(from_ns=scene.left_ns)
     yield Question(
         text="What has changed since you left?",
         query=Query(kind="changes", interval=interval),
-        truth=TrueChanges(changes=(move, vanish), may_name=scene.opened),
+        truth=TrueChanges(changes=changes, may_name=may_name),
     )
     if not (moved.was_glimpsed_while_away or removed.was_glimpsed_while_away):
         yield Question(
@@ -241,9 +251,9 @@ def _words(scene: Scene, thing: SceneObject) -> str:
 
 
 def _only(things: list[SceneObject], what: str) -> SceneObject:
-    if len(things) != 1 or not things[0].was_seen_before:
+    if len(things) != 1:
         raise InvalidQuery(
-            f"the episode {what} {[one.object_id for one in things]}; the demo needs exactly one such thing, which the "
-            "robot saw before. Run it with script=demo and enough steps."
+            f"the episode {what} {[one.object_id for one in things]}; the demo needs exactly one such thing. Run it with "
+            "script=demo and enough steps."
         )
     return things[0]

@@ -68,6 +68,18 @@ def test_what_the_robot_thought_is_not_asked_when_it_saw_the_thing_carried_past(
     }
 
 
+def test_what_was_taken_away_unseen_is_not_asked_about_and_need_not_be_named(scene):
+    mug, other, book, *rest = scene.objects
+    unseen = dataclasses.replace(
+        scene, objects=(mug, other, dataclasses.replace(book, best_pixels_before=9), *rest)
+    )
+    texts = {one.text: one.truth for one in demo_questions(unseen)}
+    assert not any("book" in text for text in texts)
+    truth = texts["What has changed since you left?"]
+    assert [change.label for change in truth.changes] == ["mug"]
+    assert [change.label for change in truth.may_name] == ["book"]
+
+
 def test_rooms_are_asked_about_by_where_things_truly_were(scene):
     texts = {one.text: one.truth for one in demo_questions(scene)}
     assert texts["How many mugs were in the kitchen before you left?"].number == 2
