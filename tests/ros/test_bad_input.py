@@ -165,12 +165,15 @@ def test_everything_bad_is_counted_and_warned_of_and_nothing_is_lost(bad_robot, 
     bad_robot.send_good()
     mug = Query(kind="where", entity="red mug")
     before, entities = bad_robot.client.recall(mug), bad_robot.client.status.num_entities
-    for _ in range(2):
+    num_rounds = 0
+    # Twice; again where a loaded machine lost a message before it could be judged.
+    while num_rounds < 2 or (set(REMEDIES) - set(bad_robot.dropped) and num_rounds < 6):
         send_everything_bad(bad_robot)
-    bad_robot.client.spin_for(1.5)  # the status comes once a second
+        bad_robot.client.spin_for(1.5)  # the status comes once a second
+        num_rounds += 1
     num_bad = bad_robot.client.status.frames_dropped
     bad_robot.send_good()
-    bad_robot.wait_for(lambda: bad_robot.dropped.get("event: InvalidMessage") == 2)
+    bad_robot.wait_for(lambda: bad_robot.dropped.get("event: InvalidMessage") == num_rounds)
     assert not set(REMEDIES) - set(bad_robot.dropped), bad_robot.dropped
     assert bad_robot.dropped["depth image: UnsupportedEncoding"] >= 50
     assert num_bad == bad_robot.client.status.frames_dropped  # good frames after bad ones are all taken
