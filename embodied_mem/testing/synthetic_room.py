@@ -14,6 +14,7 @@ from jaxtyping import Float64
 
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.messages import Detection, Frame, PinholeCamera
+from embodied_mem.testing.box_views import pixel_rays, slab
 from embodied_mem.testing.fake_clock import FakeClock
 
 ROOM = Box(min_m=(0.0, 0.0, 0.0), max_m=(5.0, 4.0, 2.5))
@@ -138,20 +139,13 @@ class SyntheticRoom:
 
     def _cast(self, T_world_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Planar depth in metres, index of what is hit (structure first), and the axis of the face, per pixel."""
-        camera = self.camera
-        u, v = np.meshgrid(np.arange(camera.width_px), np.arange(camera.height_px))
-        rays_camera = np.stack(
-            [(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], axis=-1
-        )
-        rays = rays_camera @ T_world_camera[:3, :3].T  # scaled so that the ray parameter is planar depth
-        rays = np.where(np.abs(rays) < 1e-12, 1e-12, rays)
-        eye = T_world_camera[:3, 3]
-        _, leave, axis = _slab(ROOM, eye, rays)
+        rays, eye = pixel_rays(self.camera, T_world_camera), T_world_camera[:3, 3]
+        _, leave, axis = slab(ROOM, eye, rays)
         depth_m, face = leave, axis
         is_up = np.take_along_axis(rays, axis[..., None], axis=-1)[..., 0] > 0
         hit = np.where(axis == 2, np.where(is_up, 2, 0), 1)
         for index, thing in enumerate(self.things.values(), start=len(STRUCTURE)):
-            enter, leave, axis = _slab(thing.box, eye, rays, entering=True)
+            enter, leave, axis = slab(thing.box, eye, rays, entering=True)
             is_hit = (enter < leave) & (enter > 0.0) & (enter < depth_m)
             depth_m, hit, face = (
                 np.where(is_hit, enter, depth_m), np.where(is_hit, index, hit), np.where(is_hit, axis, face),
@@ -165,13 +159,3 @@ def _box_at(center: np.ndarray, size: np.ndarray) -> Box:
 
 def _overlap(a: Box, b: Box) -> bool:
     return bool((np.maximum(a.min_m, b.min_m) < np.minimum(a.max_m, b.max_m)).all())
-
-
-def _slab(
-    box: Box, eye: np.ndarray, rays: np.ndarray, *, entering: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where rays enter and leave a box (slab method), and the axis of the entered (or left) face."""
-    to_low, to_high = (np.array(box.min_m) - eye) / rays, (np.array(box.max_m) - eye) / rays
-    near, far = np.minimum(to_low, to_high), np.maximum(to_low, to_high)
-    axis = near.argmax(axis=-1) if entering else far.argmin(axis=-1)
-    return near.max(axis=-1), far.min(axis=-1), axis

@@ -10,6 +10,7 @@ from embodied_mem.benchmarks.occupancy.maps import ScoredMap
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.layers.occupancy import OCCUPIED
 from embodied_mem.messages import Frame, PinholeCamera
+from embodied_mem.testing.box_views import depth_of_boxes
 
 CAMERA = PinholeCamera(fx=160.0, fy=160.0, cx=159.5, cy=119.5, width_px=320, height_px=240)
 HALL = (
@@ -88,7 +89,7 @@ def _look(index: int, boxes: tuple[Box, ...], rng: np.random.Generator | None) -
     """A hand-held camera's view of the boxes, with a depth camera's noise unless `rng` is None."""
     eye = np.array([0.05 * (index % 3), 0.04 * (index % 5) - 0.08, 1.0 + 0.03 * (index % 4)])
     T_world_camera = look_at(eye, np.array([3.0, 0.0, 0.8]))
-    depth_m = _depth(T_world_camera, boxes)
+    depth_m = depth_of_boxes(CAMERA, T_world_camera, boxes)
     if rng is not None:
         noise = rng.normal(size=depth_m.shape) * (NOISE_M + NOISE_PER_M2 * depth_m**2)
         depth_m = np.where(depth_m > 0.0, depth_m + noise, 0.0)
@@ -98,17 +99,3 @@ def _look(index: int, boxes: tuple[Box, ...], rng: np.random.Generator | None) -
         T_world_camera=T_world_camera,
         depth_m=depth_m.astype(np.float32),
     )
-
-
-def _depth(T_world_camera: np.ndarray, boxes: tuple[Box, ...]) -> np.ndarray:
-    v, u = np.mgrid[0 : CAMERA.height_px, 0 : CAMERA.width_px]
-    rays = np.stack([(u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy, np.ones(u.shape)], axis=-1)
-    directions = rays @ T_world_camera[:3, :3].T
-    directions = np.where(np.abs(directions) < 1e-12, 1e-12, directions)
-    depth = np.full(u.shape, np.inf)
-    for box in boxes:
-        a = (np.array(box.min_m) - T_world_camera[:3, 3]) / directions
-        b = (np.array(box.max_m) - T_world_camera[:3, 3]) / directions
-        enter, leave = np.minimum(a, b).max(axis=-1), np.maximum(a, b).min(axis=-1)
-        depth = np.where((enter < leave) & (enter > 0) & (enter < depth), enter, depth)
-    return np.asarray(np.where(np.isfinite(depth), depth, 0.0))

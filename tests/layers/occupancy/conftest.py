@@ -9,23 +9,14 @@ import pytest
 
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.messages import Frame, Percept, PinholeCamera
+from embodied_mem.testing.box_views import depth_of_boxes
 
 CAMERA = PinholeCamera(fx=60.0, fy=60.0, cx=39.5, cy=29.5, width_px=80, height_px=60)
 
 
 def depth_of(T_world_camera: np.ndarray, boxes: Sequence[Box], camera: PinholeCamera = CAMERA) -> np.ndarray:
     """Planar depth of the boxes' surfaces, 0 where a ray meets none."""
-    v, u = np.mgrid[0 : camera.height_px, 0 : camera.width_px]
-    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones(u.shape)], axis=-1)
-    directions = rays @ T_world_camera[:3, :3].T
-    directions = np.where(np.abs(directions) < 1e-12, 1e-12, directions)
-    depth = np.full(u.shape, np.inf)
-    for box in boxes:
-        a = (np.array(box.min_m) - T_world_camera[:3, 3]) / directions
-        b = (np.array(box.max_m) - T_world_camera[:3, 3]) / directions
-        enter, leave = np.minimum(a, b).max(axis=-1), np.maximum(a, b).min(axis=-1)
-        depth = np.where((enter < leave) & (enter > 0) & (enter < depth), enter, depth)
-    return np.where(np.isfinite(depth), depth, 0.0).astype(np.float32)
+    return depth_of_boxes(camera, T_world_camera, boxes).astype(np.float32)
 
 
 @pytest.fixture
