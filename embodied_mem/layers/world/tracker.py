@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float32
 
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world import looks as take
@@ -151,13 +149,10 @@ class Tracker:
     def _lies_in_hinged(self, thing: Thing) -> bool:
         """Whether a drawer or the like is where the thing is, or moves through it."""
         low, high = corners([thing.box])[0]
-        gap_m = np.maximum(self._hinged_reaches[:, 0] - high, low - self._hinged_reaches[:, 1])
+        hinged = [other for other in self._state.roster if other.label in self._config.hinged_labels]
+        reaches = corners([other.reach for other in hinged])
+        gap_m = np.maximum(reaches[:, 0] - high, low - reaches[:, 1])
         return bool((gap_m <= DRAWER_M).all(axis=1).any())
-
-    @cached_property
-    def _hinged_reaches(self) -> Float32[np.ndarray, "n 2 3"]:
-        hinged = [thing for thing in self._state.roster if thing.label in self._config.hinged_labels]
-        return corners([thing.reach for thing in hinged])
 
     def _part_twins(self) -> None:
         """Where two things of one label are in view, neither keeps points that lie on the other."""
