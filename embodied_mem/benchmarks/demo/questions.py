@@ -42,7 +42,8 @@ def demo_questions(scene: Scene) -> tuple[Question, ...]:
     """At least twelve questions over where, find, history, changes and count.
 
     Raises:
-        InvalidQuery: the episode moved or removed nothing that the robot had seen, so there is nothing to ask.
+        InvalidQuery: the episode did not move one thing and take one away, the robot had no fair look at the one that
+            moved, or too few questions can be made.
     """
     moved = _only([one for one in scene.objects if one.is_moved and not one.is_gone], "moved")
     removed = _only([one for one in scene.objects if one.is_gone], "removed")

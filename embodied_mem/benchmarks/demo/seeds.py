@@ -19,6 +19,9 @@ from embodied_mem.benchmarks.run_configs import EnvChoice, EpisodeConfig, Policy
 from embodied_mem.envs import HOUSEHOLD_ID
 from embodied_mem.envs.mujoco.config import HouseholdConfig
 
+Graded = dict[int, tuple[GradedQuestion, ...]]
+"""The graded questions of each seed's home."""
+
 
 def demo_config(seed: int, *, observe_every: int = 1, **options: Any) -> EpisodeConfig:
     """The demo's episode with environment options changed; configs/demo.yaml says the same for the command line."""
@@ -38,6 +41,7 @@ class SeedRun:
 
     rows: tuple[Row, ...]
     wrong: tuple[dict[str, Any], ...]
+    graded: Graded
 
 
 def run_seeds(
@@ -50,7 +54,7 @@ def run_seeds(
 ) -> SeedRun:
     """How many answers are right over `seeds`, and the largest position error among them."""
     by_seed = _graded_by_seed([demo_config(seed, observe_every=observe_every) for seed in seeds], progress)
-    graded = [one for of_seed in by_seed.values() for one in of_seed]
+    graded = _all_of(by_seed)
     rows = (
         measured(goals, f"{prefix}.answers.right", fraction_right(graded)),
         measured(goals, f"{prefix}.position_error.max_m", max_error_m(graded), "m"),
@@ -62,21 +66,19 @@ def run_seeds(
         for one in of_seed
         if not one.verdict.is_right
     )
-    return SeedRun(rows=rows, wrong=wrong)
+    return SeedRun(rows=rows, wrong=wrong, graded=by_seed)
 
 
-def identity_row(goals: dict[str, Goal], seeds: Sequence[int], progress: Callable[[str], None]) -> Row:
-    """How much better the answers are when the simulator keeps its instance ids: nothing, if identity is the memory's."""
-    shares = {}
-    for kind in ("constant", "shuffled"):
-        by_seed = _graded_by_seed([demo_config(seed, instance_ids=kind) for seed in seeds], progress)
-        shares[kind] = fraction_right([one for of_seed in by_seed.values() for one in of_seed])
-    return measured(goals, "ids.constant_minus_shuffled", shares["constant"] - shares["shuffled"])
+def identity_row(goals: dict[str, Goal], shuffled: Graded, progress: Callable[[str], None]) -> Row:
+    """How much better the same homes are answered when the simulator keeps its instance ids than `shuffled`, where it
+    draws them anew: nothing, if identity is the memory's.
+    """
+    constant = _graded_by_seed([demo_config(seed, instance_ids="constant") for seed in shuffled], progress)
+    difference = fraction_right(_all_of(constant)) - fraction_right(_all_of(shuffled))
+    return measured(goals, "ids.constant_minus_shuffled", difference)
 
 
-def _graded_by_seed(
-    configs: Sequence[EpisodeConfig], progress: Callable[[str], None]
-) -> dict[int, tuple[GradedQuestion, ...]]:
+def _graded_by_seed(configs: Sequence[EpisodeConfig], progress: Callable[[str], None]) -> Graded:
     """One demo for each config, as many at a time as there are cores, in processes of their own."""
     found: dict[int, tuple[GradedQuestion, ...]] = {}
     workers = min(len(configs), os.cpu_count() or 1)
@@ -86,3 +88,7 @@ def _graded_by_seed(
             found[running[done]] = done.result()
             progress(f"demo: {len(found)} of {len(configs)} homes")
     return {config.seed: found[config.seed] for config in configs}
+
+
+def _all_of(graded: Graded) -> list[GradedQuestion]:
+    return [one for of_seed in graded.values() for one in of_seed]
