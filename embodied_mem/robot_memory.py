@@ -1,8 +1,8 @@
 """The spine: a robot looks, the memory understands and keeps, and answers.
 
-    Frame ──perceive──▶ Percept ──update──▶ occupancy, world ──recall──▶ Answer
+    Frame ──perceive──▶ Percept ──update──▶ occupancy, world ──recall──▶ Answer, Context
 
-`observe` and `record` are the only ways in, `recall` and the typed questions the only ways out; `save`, `load`,
+`observe` and `record` are the only ways in, `recall`, `context` and the typed questions the only ways out; `save`, `load`,
 `reset` and `forget` keep house. Shells (ROS node, simulators, command line, benchmarks) call these and nothing deeper.
 """
 
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 
 from embodied_mem.context import Recall
+from embodied_mem.context.context import ContextConfig, ContextMaker
+from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.floor import floor_map
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
 from embodied_mem.layers.occupancy import MapSnapshot, OccupancyConfig, OccupancyLayer
@@ -26,7 +28,9 @@ from embodied_mem.layers.world import WorldConfig, WorldLayer
 from embodied_mem.messages import (
     Answer,
     Audit,
+    Budget,
     Change,
+    Context,
     Entity,
     Event,
     FloorMap,
@@ -56,6 +60,7 @@ class RobotMemoryConfig:
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)
     occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
     world: WorldConfig = field(default_factory=WorldConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
     autosave_s: float = 60.0
 
 
@@ -78,6 +83,9 @@ class RobotMemory:
         self._world_lock = threading.RLock()
         self.questions = Recall(self._world, self._floor, guard=self._reading)
         """Every further question: events, visits, rooms, relations, ways, explanations."""
+        self.banks = BankShelf()
+        """The banks of the policies that use this memory, saved and loaded with it."""
+        self._contexts = ContextMaker(self._world, self.banks, config.context, lock=self._world_lock)
         self._last_save_ns: int | None = None
         self.num_frames = 0
 
@@ -101,7 +109,9 @@ class RobotMemory:
                 folder.restore_live(generation)
             memory = cls(folder, config)
             if generation is not None:
-                memory._occupancy.load_state(_read_map(generation))
+                memory._occupancy.load_state(_read_arrays(generation / "occupancy.npz"))
+                memory.banks.load(_read_arrays(generation / "banks.npz"))
+                memory._contexts.load(_read_arrays(generation / "keyframes.npz"))
         except BaseException:
             folder.close()
             raise
@@ -142,6 +152,7 @@ class RobotMemory:
             map_change, map_refusal = self._update_map(percept)
             with self._world_lock:
                 world_delta = self._world.update(percept)
+            self._contexts.note_frame(frame, world_delta)
             self.num_frames += 1
             self._autosave(frame.stamp_ns)
         return ObserveReport(map_change=map_change, map_refusal=map_refusal, world_delta=world_delta)
@@ -149,7 +160,9 @@ class RobotMemory:
     def record(self, event: Event, *, known_ns: int | None = None) -> WorldDelta:
         """Remember something that the robot did or saw happen, known since `known_ns` (default: its end)."""
         with self._write_lock, self._world_lock:
-            return self._world.record(event, event.end_ns if known_ns is None else known_ns)
+            delta = self._world.record(event, event.end_ns if known_ns is None else known_ns)
+            self._contexts.note(delta)
+        return delta
 
     def adopt(
         self, things: Sequence[ObservedInstance], *, stamp_ns: int, robot: str = "import"
@@ -165,6 +178,7 @@ class RobotMemory:
                     depth_m=nothing, robot=robot, sensor="import",
                 )  # fmt: skip
                 delta = self._world.update(Percept(frame=frame, instances=tuple(things)))
+                self._contexts.note(delta)
                 added.update(dict.fromkeys(delta.added))
         return WorldDelta(seen=delta.seen, added=tuple(added))
 
@@ -175,7 +189,9 @@ class RobotMemory:
             InvalidQuery: the entity, the predicate or what is to be ended does not exist.
         """
         with self._write_lock, self._world_lock:
-            return self._world.write(operation, known_ns)
+            audit = self._world.write(operation, known_ns)
+            self._contexts.note(WorldDelta(seen=(audit.subject,) if audit.subject else ()))
+        return audit
 
     # -- out --------------------------------------------------------------------------------------------------
 
@@ -283,6 +299,17 @@ class RobotMemory:
         with self._world_lock:
             return self._world.entities()
 
+    def context(
+        self, instruction: str, *, budget: Budget = Budget(), robot: str | None = None, slot: int = 0
+    ) -> Context:
+        """What a policy gets for an instruction: things, keyframes, bank entries and text within a budget of tokens
+        and milliseconds, in the frame of `robot` (None: the one that observed last); `slot` is the robot's in the banks.
+
+        Raises:
+            InvalidQuery: no robot of that name has observed anything.
+        """
+        return self._contexts.context(instruction, budget=budget, robot=robot, slot=slot)
+
     def map_snapshot(self) -> MapSnapshot:
         """The occupancy map as immutable arrays, for pictures, clouds and planners."""
         with self._map_lock:
@@ -291,7 +318,7 @@ class RobotMemory:
     # -- house ------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path | None = None) -> Path:
-        """Write one generation (database and map under one manifest) into the memory's folder, or into `path`.
+        """Write one generation (database, map, keyframes and banks under one manifest) into the memory's folder, or into `path`.
 
         Returns the generation's folder. The one before is kept until the new one is whole.
         """
@@ -315,12 +342,15 @@ class RobotMemory:
         """Erase an entity with all its facts, changes and features (not undoable; earlier saves still have it)."""
         with self._write_lock, self._world_lock:
             self._world.forget(entity_id)
+            self._contexts.forget(entity_id)
 
     def reset(self) -> None:
-        """Empty the map and the world model; earlier saves are kept."""
+        """Empty the map, the world model, keyframes and banks; earlier saves are kept."""
         with self._write_lock, self._map_lock, self._world_lock:
             self._occupancy.reset()
             self._world.reset()
+            self._contexts.reset()
+            self.banks.reset()
             self._last_save_ns, self.num_frames = None, 0
 
     def close(self) -> None:
@@ -374,7 +404,10 @@ class RobotMemory:
             with self._map_lock:
                 state = self._occupancy.state()
             self._repository.backup_to(folder / "world.sqlite")
+            keyframes = self._contexts.arrays()
         np.savez(folder / "occupancy.npz", **state)  # type: ignore[arg-type]
+        np.savez(folder / "keyframes.npz", **keyframes)  # type: ignore[arg-type]
+        np.savez(folder / "banks.npz", **self.banks.arrays())  # type: ignore[arg-type]
 
 
 def _entity_of(query: Query) -> str:
@@ -383,9 +416,12 @@ def _entity_of(query: Query) -> str:
     return query.entity
 
 
-def _read_map(generation: Path) -> dict[str, np.ndarray]:
+def _read_arrays(file: Path) -> dict[str, np.ndarray]:
+    """The arrays of a saved file; none where an earlier version did not write it."""
+    if not file.exists() and file.name != "occupancy.npz":
+        return {}
     try:
-        with np.load(generation / "occupancy.npz", allow_pickle=False) as arrays:
+        with np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError) as error:
-        raise DamagedStore(f"the map in {generation} cannot be read ({error}).") from error
+        raise DamagedStore(f"{file} cannot be read ({error}).") from error

@@ -4,13 +4,30 @@
 
 `sensing` (Frame, PinholeCamera, Detection), `events` (Event), `percept` (Percept), `knowledge` (Entity, Fact,
 Answer and the question types), `journey`, `places` and `findings` (values of further answers), `statements` (what
-somebody tells the memory), `deltas` (what layers tell each other).
+somebody tells the memory), `deltas` (what layers tell each other), `context` (what a policy gets).
 """
 
 from embodied_mem.messages.areas import Area
+from embodied_mem.messages.context import (
+    KEYFRAME_TOKENS,
+    BankTokens,
+    Budget,
+    Context,
+    EntityTokens,
+    Keyframe,
+)
 from embodied_mem.messages.deltas import MapChange, ObserveReport, WorldDelta
 from embodied_mem.messages.events import Event, ObjectMention
-from embodied_mem.messages.findings import Associated, Distanced, Explanation, Relation, RelationKind
+from embodied_mem.messages.findings import (
+    Associated,
+    Distanced,
+    Explanation,
+    Lastingness,
+    LikelyPlace,
+    Misplaced,
+    Relation,
+    RelationKind,
+)
 from embodied_mem.messages.journey import Dwell, Glimpse, Happening, Meeting, Trajectory, Visit
 from embodied_mem.messages.knowledge import (
     Answer,
@@ -51,6 +68,7 @@ __all__ = [
     "FLOOR_BLOCKED",
     "FLOOR_FREE",
     "FLOOR_UNKNOWN",
+    "KEYFRAME_TOKENS",
     "OPERATION_KINDS",
     "STATED",
     "Answer",
@@ -58,13 +76,17 @@ __all__ = [
     "Area",
     "Associated",
     "Audit",
+    "BankTokens",
+    "Budget",
     "Change",
     "ChangeKind",
+    "Context",
     "Detection",
     "Distanced",
     "Dwell",
     "Entity",
     "EntityId",
+    "EntityTokens",
     "Event",
     "Explanation",
     "Fact",
@@ -73,9 +95,13 @@ __all__ = [
     "Glimpse",
     "Happening",
     "Interval",
+    "Keyframe",
+    "Lastingness",
+    "LikelyPlace",
     "Location",
     "MapChange",
     "Meeting",
+    "Misplaced",
     "ObjectMention",
     "ObserveReport",
     "ObservedInstance",

@@ -1,0 +1,320 @@
+"""A context holds what matters, keeps to its budget, and says what it left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from embodied_mem.context.context_banks import BankShelf, held_tokens
+from embodied_mem.context.context_board import match_terms
+from embodied_mem.errors import ConfigError, InvalidQuery
+from embodied_mem.layers.banks import (
+    Bank,
+    ChunkMemory,
+    ChunkMemoryConfig,
+    NeuralMemory,
+    NeuralMemoryConfig,
+    PerceptualBank,
+    PerceptualBankConfig,
+    SelectiveBank,
+    SelectiveBankConfig,
+    TargetMemory,
+    TargetMemoryConfig,
+    memory_arrays,
+)
+from embodied_mem.messages import KEYFRAME_TOKENS, Budget, Context
+from embodied_mem.robot_memory import RobotMemory
+from embodied_mem.testing import SyntheticRoom
+
+AMPLE = Budget(tokens=4096, ms=1e6)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[tuple[SyntheticRoom, RobotMemory]]:
+    room, memory = SyntheticRoom(seed=0), RobotMemory.open()
+    for frame in room.frames(12):
+        memory.observe(frame)
+    yield room, memory
+    memory.close()
+
+
+class SlowClock:
+    """Seconds that pass by `step_s` whenever somebody looks."""
+
+    def __init__(self, step_s: float) -> None:
+        self.now_s, self.step_s = 0.0, step_s
+
+    def __call__(self) -> float:
+        self.now_s += self.step_s
+        return self.now_s
+
+
+def test_what_the_instruction_names_comes_first(seen: tuple[SyntheticRoom, RobotMemory]) -> None:
+    _, memory = seen
+    for words, name in (("bring me the red cup", "red mug"), ("where is the book?", "purple book")):
+        context = memory.context(words, budget=AMPLE)
+        assert context.entities.labels[0] == name
+        assert context.text.splitlines()[1].startswith(f"- {name} {context.entities.entity_ids[0]}")
+
+
+def test_positions_are_in_the_robots_frame(seen: tuple[SyntheticRoom, RobotMemory]) -> None:
+    room, memory = seen
+    context = memory.context("red mug", budget=AMPLE)
+    *_, last = SyntheticRoom(seed=0).frames(12)
+    p_camera = np.linalg.inv(last.T_world_camera) @ [*room.things["red mug"].box.center, 1.0]
+    ahead, _left, _up = context.entities.positions_robot_m[0].astype(float)
+    distance_m = float(np.linalg.norm(context.entities.positions_robot_m[0]))
+    assert distance_m == pytest.approx(float(np.linalg.norm(p_camera[:3])), abs=0.1)
+    assert ahead > 0
+    assert np.sign(_left) == -np.sign(p_camera[0])
+
+
+def test_everything_in_it_names_its_evidence(seen: tuple[SyntheticRoom, RobotMemory]) -> None:
+    _, memory = seen
+    context = memory.context("the red mug", budget=AMPLE)
+    facts = [source for source in context.sources if source.startswith("fact/")]
+    assert len(facts) == int(context.entities.mask.sum()) == len(context.entities.entity_ids)
+    assert all(f"[{source}]" in context.text for source in facts)
+    assert {view.source for view in context.keyframes} <= set(context.sources)
+    assert context.keyframes
+
+
+@pytest.mark.parametrize("tokens", [16, 40, 100, 300, 1000])
+def test_a_context_never_exceeds_its_tokens(seen: tuple[SyntheticRoom, RobotMemory], tokens: int) -> None:
+    _, memory = seen
+    context = memory.context("the red mug on the table", budget=Budget(tokens=tokens, ms=1e6))
+    counted = -(-len(context.text) // 3) + int(context.entities.mask.sum())
+    counted += KEYFRAME_TOKENS * len(context.keyframes)
+    assert counted == context.num_tokens <= tokens
+    assert bool(context.dropped) == (len(context.entities.entity_ids) < 8 or not context.keyframes)
+
+
+def test_with_less_and_less_time_it_goes_down_in_steps_and_says_so() -> None:
+    room = SyntheticRoom(seed=0)
+    with RobotMemory.open() as memory:
+        for frame in room.frames(12):
+            memory.observe(frame)
+        maker = memory._contexts
+
+        def make(ms: float, words: str = "red mug") -> Context:
+            return maker.context(words, budget=Budget(tokens=2048, ms=ms), clock=lambda: 0.0)
+
+        whole, fewer, summary = make(1000), make(3.0), make(1.0)
+        cached, uncached = make(0.3), make(0.3, "book")
+    assert len(whole.entities.entity_ids) >= 8
+    assert not any("time" in one for one in whole.dropped)
+    assert len(fewer.entities.entity_ids) == 8
+    assert fewer.dropped[0].startswith("fewer entries")
+    assert not summary.entities.mask.any()
+    assert "1 red mug" in summary.text
+    assert not summary.keyframes
+    assert summary.dropped[0].startswith("summaries only")
+    assert cached.dropped == (f"cached: as it was given at stamp {summary.stamp_ns}",)
+    assert cached.text == summary.text
+    assert uncached.dropped[0].startswith("summaries only")
+
+
+def test_what_could_not_be_read_in_time_is_read_the_next_time() -> None:
+    room = SyntheticRoom(seed=0)
+    with RobotMemory.open() as memory:
+        for frame in room.frames(12):
+            memory.observe(frame)
+        maker = memory._contexts
+        hurried = maker.context("red mug", budget=Budget(tokens=2048, ms=10.0), clock=SlowClock(0.005))
+        relaxed = maker.context("red mug", budget=Budget(tokens=2048, ms=1e6), clock=SlowClock(0.0))
+    assert any("not read yet" in one for one in hurried.dropped)
+    assert "red mug" not in hurried.entities.labels
+    assert relaxed.entities.labels[0] == "red mug"
+
+
+def test_a_forgotten_thing_is_in_no_context_and_in_no_picture() -> None:
+    room = SyntheticRoom(seed=0)
+    with RobotMemory.open() as memory:
+        for frame in room.frames(12):
+            memory.observe(frame)
+        mug = memory.context("red mug", budget=AMPLE).entities.entity_ids[0]
+        memory.forget(mug)
+        after = memory.context("red mug", budget=AMPLE)
+    assert mug not in after.entities.entity_ids
+    assert all(mug not in view.seen for view in after.keyframes)
+
+
+def test_a_stated_name_is_found_by_it() -> None:
+    scores = match_terms(
+        "water the ficus", ["green plant|the ficus from milan", "red mug|", "blue mug|grandma's"]
+    )
+    assert scores.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_another_colour_counts_less_but_counts() -> None:
+    scores = match_terms("the red mug", ["red mug|", "blue mug|", "red book|"])
+    assert scores.tolist() == [1.0, 0.5, 0.0]
+
+
+def test_after_a_restart_keyframes_and_poses_are_there(tmp_path: Path) -> None:
+    room = SyntheticRoom(seed=0)
+    with RobotMemory.open(tmp_path / "m") as memory:
+        for frame in room.frames(12):
+            memory.observe(frame)
+        before = memory.context("red mug", budget=AMPLE)
+        memory.save()
+    with RobotMemory.open(tmp_path / "m") as memory:
+        after = memory.context("red mug", budget=AMPLE)
+    assert after.text == before.text
+    assert after.sources == before.sources
+    assert [view.image.tobytes() for view in after.keyframes] == [v.image.tobytes() for v in before.keyframes]
+
+
+def test_bad_questions_are_refused(seen: tuple[SyntheticRoom, RobotMemory]) -> None:
+    _, memory = seen
+    with pytest.raises(InvalidQuery, match=r"robot 'robbot'.*Did you mean 'robot'"):
+        memory.context("mug", robot="robbot")
+    for wrong in ({"tokens": 3}, {"ms": 0.0}, {"ms": float("nan")}):
+        with pytest.raises(InvalidQuery, match="Budget"):
+            Budget(**wrong)
+
+
+def test_an_empty_memory_has_an_empty_context() -> None:
+    with RobotMemory.open() as memory:
+        context = memory.context("red mug")
+    assert not context.entities.mask.any()
+    assert context.text.startswith("0 things")
+
+
+# -- banks ----------------------------------------------------------------------------------------------------------
+
+
+def make_bank() -> PerceptualBank:
+    torch.manual_seed(1)
+    return PerceptualBank(PerceptualBankConfig(num_slots=2, num_tokens=3, token_width=8, capacity=4))
+
+
+def run(bank: Bank, stream: torch.Tensor, first: int = 0) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return [bank.step(tokens, (first + i) * 10**9) for i, tokens in enumerate(stream)]
+
+
+def test_a_saved_bank_goes_on_bit_equal_after_a_restart(tmp_path: Path) -> None:
+    stream = torch.randn(12, 2, 3, 8)
+    went_on = run(make_bank(), stream)
+    with RobotMemory.open(tmp_path / "m") as memory:
+        bank = make_bank()
+        assert not memory.banks.attach("arm", bank)
+        run(bank, stream[:7])
+        memory.save()
+    with RobotMemory.open(tmp_path / "m") as memory:
+        bank = make_bank()
+        assert memory.banks.attach("arm", bank)
+        rest = run(bank, stream[7:], first=7)
+    assert all(torch.equal(a, b) for a, b in zip(rest, went_on[7:], strict=True))
+
+
+def test_a_bank_nobody_attached_is_saved_again_with_the_rest(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "m") as memory:
+        bank = make_bank()
+        memory.banks.attach("arm", bank)
+        run(bank, torch.randn(5, 2, 3, 8))
+        memory.save()
+        kept = memory_arrays(bank)
+    for _ in range(2):
+        with RobotMemory.open(tmp_path / "m") as memory:
+            assert memory.banks.names == ("arm",)
+            memory.save()
+    with RobotMemory.load(tmp_path / "m") as memory:
+        bank = make_bank()
+        memory.banks.attach("arm", bank)
+        restored = memory_arrays(bank)
+    assert all(np.array_equal(kept[name], restored[name]) for name in kept)
+
+
+def test_a_bank_with_other_weights_is_refused_until_the_old_memories_are_dropped(tmp_path: Path) -> None:
+    with RobotMemory.open(tmp_path / "m") as memory:
+        memory.banks.attach("arm", make_bank())
+        memory.save()
+    with RobotMemory.open(tmp_path / "m") as memory:
+        other = PerceptualBank(make_bank().config)
+        with pytest.raises(ConfigError, match="other weights"):
+            memory.banks.attach("arm", other)
+        memory.banks.drop("arm")
+        assert not memory.banks.attach("arm", other)
+
+
+def test_names_that_cannot_be_are_refused() -> None:
+    shelf = BankShelf()
+    shelf.attach("arm", make_bank())
+    with pytest.raises(ConfigError, match="already"):
+        shelf.attach("arm", make_bank())
+    with pytest.raises(ConfigError, match="without '/'"):
+        shelf.attach("a/b", make_bank())
+    with pytest.raises(ConfigError, match="Did you mean 'arm'"):
+        shelf.detach("arn")
+
+
+def test_a_context_has_the_banks_newest_entries(seen: tuple[SyntheticRoom, RobotMemory]) -> None:
+    _, memory = seen
+    bank, stream = make_bank(), torch.randn(3, 2, 3, 8)
+    memory.banks.attach("arm", bank)
+    run(bank, stream)
+    context = memory.context("mug", budget=AMPLE, slot=1)
+    memory.banks.detach("arm")
+    memory.banks.drop("arm")
+    held = context.banks["arm"]
+    assert held.mask.sum() == 3
+    np.testing.assert_allclose(held.tokens[:3], stream[:, 1].mean(dim=1).flip(0).numpy(), rtol=1e-5)
+    assert "bank/arm/1" in context.sources
+    assert (held.ages_s[:3] >= 0).all()
+
+
+def test_a_bank_that_is_being_stepped_is_left_out_rather_than_waited_for(
+    seen: tuple[SyntheticRoom, RobotMemory],
+) -> None:
+    import threading
+
+    _, memory = seen
+    bank, is_stepping, is_done = make_bank(), threading.Event(), threading.Event()
+    memory.banks.attach("arm", bank)
+    run(bank, torch.randn(3, 2, 3, 8))
+
+    def step() -> None:
+        with memory.banks.stepping():
+            is_stepping.set()
+            is_done.wait()
+
+    thread = threading.Thread(target=step)
+    thread.start()
+    is_stepping.wait()
+    context = memory.context("mug", budget=AMPLE)
+    is_done.set()
+    thread.join()
+    memory.banks.detach("arm")
+    memory.banks.drop("arm")
+    assert "the bank 'arm': it was being stepped" in context.dropped
+
+
+def test_every_kind_of_bank_with_entries_can_be_read() -> None:
+    perceptual = PerceptualBankConfig(num_slots=2, num_tokens=3, token_width=8, capacity=4)
+    banks: list[Bank] = [
+        PerceptualBank(perceptual),
+        SelectiveBank(SelectiveBankConfig(bank=perceptual)),
+        ChunkMemory(
+            ChunkMemoryConfig(
+                num_slots=2, num_tokens=3, token_width=8, num_chunks=4, chunk_steps=2, top_chunks=1
+            )
+        ),
+        TargetMemory(TargetMemoryConfig(num_slots=2, num_tokens=3, token_width=8)),
+    ]
+    for bank in banks:
+        assert isinstance(bank, torch.nn.Module)
+        run(bank, torch.randn(5, 2, 3, 8))
+        held = held_tokens(memory_arrays(bank), 1, 10)
+        assert held is not None, type(bank).__name__
+        tokens, last_ns = held
+        assert tokens.shape == (len(last_ns), 8)
+        assert last_ns.max() == 4 * 10**9
+        assert (np.diff(last_ns) <= 0).all() or isinstance(bank, TargetMemory)
+    neural = NeuralMemory(NeuralMemoryConfig(num_slots=2, num_tokens=3, token_width=8))
+    assert held_tokens(memory_arrays(neural), 0, 4) is None
