@@ -51,3 +51,39 @@ class Explanation:
     events: tuple[Event, ...]
     steps: tuple[str, ...]
     missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelyPlace:
+    """A receptacle where a thing may be, with the belief in 0..1 that it is there. `receptacle` is None for the floor
+    of a room; `room` is the room's category or id, '' when unknown.
+    """
+
+    receptacle: EntityId | None
+    label: str
+    room: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misplaced:
+    """A thing and how out of place it is: the belief, in 0..1, that it is usually kept on something better. `belongs`
+    are the best places, likeliest first.
+    """
+
+    location: Location
+    score: float
+    belongs: tuple[LikelyPlace, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lastingness:
+    """How long something stays put: the learned half-life, from how many moves in how many seconds of rest that were
+    seen; `presence` is the belief that it is still where it was last seen (1.0 for a label).
+    """
+
+    label: str
+    half_life_s: float
+    num_moves: int
+    rest_s: float
+    presence: float
