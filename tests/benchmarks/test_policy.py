@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from embodied_mem.benchmarks.policy.bank_step import Pair, full_bank, in_turn, one_core, plain_copy, stepper
+from embodied_mem.benchmarks.policy.context_cost import measure_context
 from embodied_mem.benchmarks.policy.run import GOALS, slots_rows
 from embodied_mem.benchmarks.policy.streams import encode, recorded_stream
 from embodied_mem.layers.banks import PerceptualBankConfig
@@ -57,3 +58,11 @@ def test_rows_carry_their_goals() -> None:
         rows = slots_rows(torch.randn(24, 256, 256), 1, lambda _: None, quick=True)
     assert rows[0].goal == GOALS["bank.32_slots.1x512.speedup"]
     assert rows[0].value > 1.0
+
+
+def test_a_context_is_measured_after_each_of_the_last_frames() -> None:
+    with one_core():
+        costs = measure_context(40, 900, 5, lambda _: None)
+    assert len(costs.cpu_ms) == len(costs.wall_ms) == 5
+    assert costs.num_observations >= 900
+    assert costs.num_entities >= 38

@@ -1,4 +1,4 @@
-"""`embodied-mem bench policy`: what the banks beside a policy cost, one core, float32."""
+"""`embodied-mem bench policy`: what the banks beside a policy cost, and a context; one core, float32."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from embodied_mem.benchmarks.policy.bank_step import (
     slot_by_slot,
     stepper,
 )
+from embodied_mem.benchmarks.policy.context_cost import measure_context
 from embodied_mem.benchmarks.policy.streams import TokenStream, recorded_stream
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.layers.banks import PerceptualBankConfig
@@ -32,6 +33,7 @@ GOALS = {
     "bank.256_entries.top_16.cosine": Goal(op=">=", value=0.99),
     "bank.4096_entries.over_256": Goal(op="<=", value=1.2),
     "bank.32_slots.1x512.speedup": Goal(op=">=", value=3.0),
+    "context.p99_ms": Goal(op="<=", value=20.0),
 }
 NUM_SLOTS, TOP, LARGE, HUGE = 32, 16, 256, 4096
 SHARP = 8.0
@@ -49,6 +51,7 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
             *large_bank_rows(stream, 3 if quick else 10, progress, quick=quick),
             *flat_rows(stream.tokens, 64 if quick else 256, 10 if quick else 30, progress),
             *slots_rows(stream.tokens, 10 if quick else 30, progress, quick=quick),
+            *context_rows(progress, quick=quick),
         ]
     config = {"quick": quick, "tokens": [256, 256], "stream": stream.source, "threads": 1, "dtype": "float32"}
     return BenchmarkResult(name="policy", rows=tuple(rows), config=config, seeds=(0,))
@@ -141,6 +144,21 @@ def slots_rows(tokens: Tensor, num_pairs: int, progress: Progress, *, quick: boo
     if not quick:
         rows += _slots_rows(tokens, "bank.32_slots/256x256_speedup", 5, progress)
     return rows
+
+
+def context_rows(progress: Progress, *, quick: bool) -> list[Row]:
+    """`context()` after each of the last frames: 10,000 things seen 100,000 times (`quick`: 1,000 and 6,000)."""
+    things, observations = (1_000, 6_000) if quick else (10_000, 100_000)
+    costs = measure_context(things, observations, 100 if quick else 400, progress)
+    name = "context.p99_ms" if not quick else f"context/p99_ms_of_{things}"
+    return [
+        measured(GOALS, name, float(np.percentile(costs.cpu_ms, 99)), "ms"),
+        _cost_row("context/cpu_ms", np.array(costs.cpu_ms)),
+        measured(GOALS, "context/wall_p99_ms", float(np.percentile(costs.wall_ms, 99)), "ms"),
+        measured(GOALS, "context/short_of_time", costs.num_short_of_time / len(costs.cpu_ms)),
+        measured(GOALS, "context/entities", costs.num_entities),
+        measured(GOALS, "context/observations", costs.num_observations),
+    ]
 
 
 def _slots_rows(stream: Tensor, name: str, num_pairs: int, progress: Progress) -> list[Row]:
