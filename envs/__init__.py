@@ -10,15 +10,33 @@ if __name__ == "envs":
 
 import gymnasium
 
-HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
+from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES
 
-__all__ = ["HOUSEHOLD_ID", "register_all"]
+HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
+TABLETOP_ENTRY = "embodied_mem.envs.mujoco.tabletop.env:TabletopEnv"
+
+__all__ = ["HOUSEHOLD_ID", "register_all", "tabletop_id"]
+
+
+def tabletop_id(task: str, *, num_distracting_scenes: int = 0) -> str:
+    """The registered id of a tabletop task: plain, or with the scenes that its Interference variant has."""
+    return (
+        f"EmbodiedMem/{task}-Interference{num_distracting_scenes}-v0"
+        if num_distracting_scenes
+        else f"EmbodiedMem/{task}-v0"
+    )
 
 
 def register_all() -> None:
     """Makes `gymnasium.make("EmbodiedMem/...")` work; simulators load only when an env is made."""
     if HOUSEHOLD_ID not in gymnasium.registry:
         gymnasium.register(id=HOUSEHOLD_ID, entry_point="embodied_mem.envs.mujoco.household:HouseholdEnv")
+    for task in TASK_NAMES:
+        for num_scenes in (0, NUM_DISTRACTING_SCENES):
+            env_id = tabletop_id(task, num_distracting_scenes=num_scenes)
+            if env_id not in gymnasium.registry:
+                options = {"task": task, **({"interference": num_scenes} if num_scenes else {})}
+                gymnasium.register(id=env_id, entry_point=TABLETOP_ENTRY, kwargs=options)
 
 
 register_all()

@@ -1,0 +1,139 @@
+"""The chance proof: from the gate to the commit nothing that can be observed depends on the hidden variable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+import embodied_mem.envs
+from embodied_mem.envs.mujoco.tabletop import TASK_NAMES
+
+pytestmark = pytest.mark.mujoco
+
+NUM_SEQUENCES = 20
+SEED = 11
+
+
+def make(task: str, **options: Any) -> Any:
+    options.setdefault("image_size", (32, 32))
+    return gymnasium.make(embodied_mem.envs.tabletop_id(task), **options).unwrapped
+
+
+def choice_tasks() -> list[str]:
+    from embodied_mem.envs.mujoco.tabletop.catalog import make_task
+
+    return [name for name in TASK_NAMES if make_task(name).facts.num_choices > 0]
+
+
+def some_action(env: Any, rng: np.random.Generator) -> np.ndarray:
+    """Half of the time anything at all, else a step of the way to some choice, right or wrong, that commits at times."""
+    from embodied_mem.envs.mujoco.tabletop.expert import key_pose_action
+    from embodied_mem.envs.mujoco.tabletop.task import Hidden
+
+    if rng.random() < 0.3:
+        return rng.uniform(-1.0, 1.0, 4).astype(np.float32)
+    guess = Hidden(index=int(rng.integers(env.task.facts.num_choices)))
+    poses = env.task.choice_poses(env.episode.layout, guess)
+    return key_pose_action(poses[int(rng.integers(len(poses)))])
+
+
+def trace_after_gate(
+    env: Any, hidden: int, sequence: int, seed: int = SEED
+) -> tuple[list[dict[str, Any]], bool]:
+    """All that is observed from the gate on, under one sequence of actions; what is done before differs by `hidden`."""
+    env.reset(seed=seed, options={"hidden": hidden})
+    before, after = np.random.default_rng([sequence, hidden]), np.random.default_rng(sequence)
+    seen: list[dict[str, Any]] = []
+    is_over = False
+    while not is_over:
+        rng = before if env.episode.phase == "cue" else after
+        observation, _, terminated, truncated, info = env.step(some_action(env, rng))
+        is_over = terminated or truncated
+        if env.episode.phase != "cue":
+            public = {key: info[key] for key in ("stamp_ns", "events")}
+            seen.append({**observation, **public, "ends": (terminated, truncated)})
+    return seen, terminated
+
+
+def as_bytes(seen: dict[str, Any]) -> dict[str, bytes]:
+    return {
+        key: value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode()
+        for key, value in seen.items()
+    }
+
+
+@pytest.mark.parametrize("task", choice_tasks())
+def test_every_observation_from_the_gate_to_the_commit_is_the_same_for_every_hidden_value(task: str) -> None:
+    env = make(task)
+    num_commits = 0
+    for sequence in range(NUM_SEQUENCES):
+        reference, is_committed = trace_after_gate(env, 0, sequence, seed=SEED + sequence)
+        num_commits += is_committed
+        for hidden in range(1, env.task.facts.num_choices):
+            other, _ = trace_after_gate(env, hidden, sequence, seed=SEED + sequence)
+            assert len(other) == len(reference)
+            for a, b in zip(reference, other, strict=True):
+                assert as_bytes(a) == as_bytes(b)
+    assert num_commits > 0  # the sequences do reach commits
+    env.close()
+
+
+@pytest.mark.parametrize("task", choice_tasks())
+def test_the_cue_does_show_the_hidden_value(task: str) -> None:
+    """Under the expert's first steps, no two values give the same pictures before the gate."""
+    from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
+
+    env = make(task, image_size=(64, 64))
+    shown = set()
+    for hidden in range(env.task.facts.num_choices):
+        observation, _ = env.reset(seed=SEED, options={"hidden": hidden})
+        expert, pictures = ScriptedExpert(env.episode), observation["rgb"].tobytes()
+        while env.episode.phase == "cue":
+            observation = env.step(expert.act())[0]
+            pictures += observation["rgb"].tobytes()
+        shown.add(pictures)
+    assert len(shown) == env.task.facts.num_choices
+    env.close()
+
+
+@pytest.mark.parametrize("task", choice_tasks())
+def test_hidden_values_are_uniform_and_independent_of_the_layout(task: str) -> None:
+    """10,000 seeds: counts of each value, and of each value given a coin from the nuisance stream, fit 1/K (chi-square)."""
+    from scipy.stats import chi2
+
+    from embodied_mem.envs.mujoco.tabletop.catalog import make_task
+    from embodied_mem.envs.mujoco.tabletop.episode import Streams, draw_hidden
+
+    made = make_task(task)
+    k = made.facts.num_choices
+    counts = np.zeros((2, k))
+    for seed in range(10_000):
+        streams = Streams.of(seed)
+        counts[int(streams.nuisance.random() < 0.5), draw_hidden(made, streams.hidden).index] += 1
+    expected = counts.sum(axis=1, keepdims=True) / k
+    statistic = float(((counts - expected) ** 2 / expected).sum())
+    assert statistic < chi2.ppf(0.999, 2 * (k - 1))
+    assert made.facts.chance == pytest.approx(1 / k)
+
+
+def test_a_policy_that_ignores_what_it_saw_succeeds_at_chance() -> None:
+    """A fixed guess over 400 seeds is right in 1/K of them, within five standard deviations."""
+    from embodied_mem.envs.mujoco.tabletop.catalog import make_task
+    from embodied_mem.envs.mujoco.tabletop.episode import Streams, draw_hidden
+
+    task = make_task("ShellGameSwap")
+    right = 0
+    for seed in range(400):
+        streams = Streams.of(seed)
+        hidden, layout = draw_hidden(task, streams.hidden), task.draw(streams.nuisance)
+        right += task.is_right(_choice(1), layout, hidden)
+    assert abs(right / 400 - 1 / 3) < 5 * np.sqrt(2 / 9 / 400)
+
+
+def _choice(index: int) -> Any:
+    from embodied_mem.envs.mujoco.tabletop.task import Choice
+
+    return Choice(index=index)
