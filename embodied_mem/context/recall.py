@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from embodied_mem.context import association, explaining
+from embodied_mem.context.expectations import Expectations
 from embodied_mem.context.finding import FindRequest, Order, find
 from embodied_mem.context.places import PlaceBook
 from embodied_mem.context.ranking import Metric, Point, RankRequest, point, positive, ranked, refused
@@ -56,6 +57,8 @@ class Recall:
         self._world = world
         self._guard = guard
         self._places = PlaceBook(floor)
+        self.expect = Expectations(self.reading)
+        """Where to look, what belongs where, what is out of place, how long things stay."""
 
     # -- things -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,15 @@ from embodied_mem.context import Recall
 from embodied_mem.context.floor import floor_map
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.layers.world import WorldLayer
-from embodied_mem.messages import FloorMap, Frame, ObservedInstance, Percept, PinholeCamera
+from embodied_mem.messages import (
+    Event,
+    FloorMap,
+    Frame,
+    ObjectMention,
+    ObservedInstance,
+    Percept,
+    PinholeCamera,
+)
 from embodied_mem.store.sqlite import SqliteRepository
 
 CELL_M = 0.1
@@ -60,6 +68,15 @@ class Home:
             depth_m=np.zeros((30, 40), dtype=np.float32), robot=robot,
         )  # fmt: skip
         self.world.update(Percept(frame=frame, instances=things))
+
+    def pick_and_place(self, robot: str, entity_id: str, goal: Box, *, label: str = "mug") -> None:
+        """A robot says that it carried a thing to where its box is `goal`."""
+        target = ObjectMention(label=label, position_world_m=tuple(goal.center.tolist()))
+        for kind, what in (("pick", entity_id), ("place", target)):
+            self.now_ns += 1_000_000_000
+            self.world.record(
+                Event(kind=kind, actor=robot, objects=(what,), start_ns=self.now_ns, end_ns=self.now_ns)
+            )
 
     def furnish(self, *, num_looks: int = 4) -> None:
         """Look at the kitchen's things, go through the hallway, look at the bedroom's."""

@@ -24,6 +24,7 @@ from embodied_mem.benchmarks.world.exam import (
     questions_of,
 )
 from embodied_mem.benchmarks.world.families import finding_dory
+from embodied_mem.benchmarks.world.foresight import METHODS, measure_foresight
 from embodied_mem.benchmarks.world.memory_chronicle import MemoryChronicle
 from embodied_mem.benchmarks.world.ost import ost_types
 from embodied_mem.benchmarks.world.scale import measure_scale
@@ -42,6 +43,10 @@ GOALS = {
     "headline.lead.last_seen": Goal(op=">=", value=0.25),
     "headline.lead.append_only": Goal(op=">=", value=0.25),
     "headline.lead.emem": Goal(op=">=", value=0.25),
+    "priors.log_loss.gain_on_last_seen": Goal(op=">=", value=0.0),
+    "priors.log_loss.gain_on_uniform": Goal(op=">=", value=0.0),
+    "priors.brier.gain_on_last_seen": Goal(op=">=", value=0.0),
+    "priors.brier.gain_on_uniform": Goal(op=">=", value=0.0),
     "scale.where.cpu_ms": Goal(op="<=", value=2.0),
     "scale.hybrid.p95_cpu_ms": Goal(op="<=", value=15.0),
     "scale.changes.cpu_ms": Goal(op="<=", value=10.0),
@@ -58,6 +63,8 @@ QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
 DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(200, 204))
 """Homes and errands that nothing was tuned on; memories get five frames a second."""
 NUM_CURVE_DAYS = 1
+QUICK_WEEKS, WEEKS = (range(700, 702), 6), (range(700, 708), 14)
+"""Homes that somebody lives in, and how many patrols, six hours apart, a robot makes; nothing was tuned on them."""
 QUICK_SCALE, SCALE = (400, 1, 50), (10_000, 2, 300)
 """Things, rounds through the hall (six looks at each thing), questions of each kind."""
 
@@ -86,10 +93,11 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
         conditions = [PERFECT, HEADLINE, *(CURVES if not quick and index < NUM_CURVE_DAYS else ())]
         _live_and_ask(day, conditions, totals, progress)
     size = QUICK_SCALE if quick else SCALE
-    rows = [*score_rows(totals), *_scale_rows(*size, progress)]
+    weeks = QUICK_WEEKS if quick else WEEKS
+    rows = [*score_rows(totals), *_prior_rows(*weeks, progress), *_scale_rows(*size, progress)]
     config = {
         "quick": quick, "days": [asdict(day) for day in days], "scale": size, "headline": asdict(HEADLINE),
-        "curve_days": 0 if quick else NUM_CURVE_DAYS,
+        "curve_days": 0 if quick else NUM_CURVE_DAYS, "weeks": [list(weeks[0]), weeks[1]],
     }  # fmt: skip
     return BenchmarkResult(
         name="world", rows=tuple(rows), config=config, seeds=[day.seed for day in days], extra=_extra(totals)
@@ -202,6 +210,28 @@ def _on_what_it_can(totals: Totals, condition: str, who: str) -> tuple[float, fl
         theirs.add(table[condition][who])
     keys = [key for key in theirs.asked if key not in theirs.cannot]
     return ours.share(keys), theirs.share(keys)
+
+
+def _prior_rows(seeds: Sequence[int], num_patrols: int, progress: Progress) -> list[Row]:
+    """Beliefs about where unseen things are: ours beside last-seen and uniform."""
+    found = measure_foresight(seeds, num_patrols, progress)
+    rows: list[Row] = []
+    for name in ("last_seen", "uniform"):
+        ours, theirs = found.log_loss("ours"), found.log_loss(name)
+        rows.append(
+            measured(GOALS, f"priors.log_loss.gain_on_{name}", theirs - ours, "nats", baseline=theirs)
+        )
+        ours, theirs = float(np.mean(found.brier["ours"])), float(np.mean(found.brier[name]))
+        rows.append(measured(GOALS, f"priors.brier.gain_on_{name}", theirs - ours, baseline=theirs))
+    for method in METHODS:
+        rows += [
+            measured(GOALS, f"priors/calibration_error/{method}", found.calibration_error(method)),
+            measured(GOALS, f"priors/looks_for_moved/{method}", float(np.mean(found.moved_ranks[method]))),
+        ]
+    for method, ranks in found.unseen_ranks.items():
+        rows.append(measured(GOALS, f"priors/looks_for_never_seen/{method}", float(np.mean(ranks))))
+    rows.append(measured(GOALS, "priors/questions", len(found.truth["ours"])))
+    return rows
 
 
 def _scale_rows(num_entities: int, looks: int, num_asked: int, progress: Progress) -> list[Row]:

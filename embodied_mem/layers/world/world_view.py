@@ -30,6 +30,7 @@ from embodied_mem.messages import (
     Region,
     Relation,
     RelationKind,
+    Stay,
     WorldDelta,
 )
 from embodied_mem.store import Sighting
@@ -168,6 +169,15 @@ class WorldView:
         return kind == "event" and any(
             str(event_id) == number and event.actor == robot for event_id, event, _ in self.all_events()
         )
+
+    def stays(self, entity_id: EntityId) -> list[Stay]:
+        """Where a thing was, in order of time, as is known now."""
+        return Belief(self._state, None).stays(entity_id)[0]
+
+    def seen_until_ns(self, entity_id: EntityId) -> int:
+        """When a thing was last seen; -1 when it is not known."""
+        thing = self._state.roster.get(self.current_id(entity_id))
+        return -1 if thing is None else thing.last_seen_ns
 
     def facts(self, entity_id: EntityId, known_at_ns: int | None = None) -> list[Fact]:
         """Perceived and stated facts about a thing, over all times."""
