@@ -14,6 +14,7 @@ from embodied_mem.context.finding import FindRequest, Order, find
 from embodied_mem.context.places import PlaceBook
 from embodied_mem.context.ranking import Metric, Point, RankRequest, point, positive, ranked, refused
 from embodied_mem.context.routes import Ways, route_length_m
+from embodied_mem.context.team import Team
 from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.layers.world.journey import dwell
@@ -59,6 +60,8 @@ class Recall:
         self._places = PlaceBook(floor)
         self.expect = Expectations(self.reading)
         """Where to look, what belongs where, what is out of place, how long things stay."""
+        self.team = Team(self.reading)
+        """What each robot can do and knows, and the tasks that are open."""
 
     # -- things -----------------------------------------------------------------------------------------------
 
