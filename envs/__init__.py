@@ -10,7 +10,7 @@ if __name__ == "envs":
 
 import gymnasium
 
-from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES
+from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES, WITHOUT_GATE
 
 HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
 TABLETOP_ENTRY = "embodied_mem.envs.mujoco.tabletop.env:TabletopEnv"
@@ -32,7 +32,7 @@ def register_all() -> None:
     if HOUSEHOLD_ID not in gymnasium.registry:
         gymnasium.register(id=HOUSEHOLD_ID, entry_point="embodied_mem.envs.mujoco.household:HouseholdEnv")
     for task in TASK_NAMES:
-        for num_scenes in (0, NUM_DISTRACTING_SCENES):
+        for num_scenes in (0,) if task in WITHOUT_GATE else (0, NUM_DISTRACTING_SCENES):
             env_id = tabletop_id(task, num_distracting_scenes=num_scenes)
             if env_id not in gymnasium.registry:
                 options = {"task": task, **({"interference": num_scenes} if num_scenes else {})}

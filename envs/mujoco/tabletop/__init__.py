@@ -6,7 +6,10 @@ new one implements. Nothing is imported here, so that the names can be registere
 
 TASK_NAMES = (
     "PutBlockBack", "ReopenDrawer", "RearrangeBlock", "RememberColor3", "RememberColor5", "RememberColor9",
-    "ShellGameSwap", "CountBlinks",
+    "ShellGameSwap", "CountBlinks", "ChainOfColors3", "ChainOfColors5", "SeqPushButtons", "LiftNTimes", "TakeItBack",
+    "HiddenInDrawer", "PlaceAfterButton",
 )  # fmt: skip
 """Each is registered as `EmbodiedMem/<name>-v0` and, with three distracting scenes, `EmbodiedMem/<name>-Interference3-v0`."""
+WITHOUT_GATE = ("LiftNTimes",)
+"""These have no cue to be distracted from."""
 NUM_DISTRACTING_SCENES = 3

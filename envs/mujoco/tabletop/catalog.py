@@ -9,6 +9,9 @@ from embodied_mem.errors import ConfigError, did_you_mean
 
 from .task import Task
 from .tasks.colours import RememberColor
+from .tasks.counting import LiftNTimes
+from .tasks.more_places import HiddenInDrawer, PlaceAfterButton, TakeItBack
+from .tasks.orders import ChainOfColors, SeqPushButtons
 from .tasks.places import PutBlockBack, RearrangeBlock, ReopenDrawer
 from .tasks.watching import CountBlinks, ShellGameSwap
 
@@ -21,6 +24,13 @@ TASKS: dict[str, Callable[[], Task]] = {
     "RememberColor9": partial(RememberColor, 9),
     "ShellGameSwap": ShellGameSwap,
     "CountBlinks": CountBlinks,
+    "ChainOfColors3": partial(ChainOfColors, 3),
+    "ChainOfColors5": partial(ChainOfColors, 5),
+    "SeqPushButtons": SeqPushButtons,
+    "LiftNTimes": LiftNTimes,
+    "TakeItBack": TakeItBack,
+    "HiddenInDrawer": HiddenInDrawer,
+    "PlaceAfterButton": PlaceAfterButton,
 }
 
 

@@ -45,6 +45,10 @@ class TabletopEnv(gymnasium.Env[Observation, np.ndarray]):
         self.render_mode = render_mode
         self.category_names = CATEGORIES
         self.task = make_task(task)
+        if self.config.interference and not self.task.facts.cue_steps:
+            raise ConfigError(
+                f"interference is {self.config.interference}; {task} has no gate. Leave it at 0."
+            )
         height, width = self.config.image_size
         self._table = TableWorld((*self.task.facts.props, *gate_props()), height_px=height, width_px=width)
         self._cameras = TableCameras(self._table, self.config)
@@ -113,7 +117,7 @@ class TabletopEnv(gymnasium.Env[Observation, np.ndarray]):
     def _info(self, deeds: list[Deed], began_ns: int = 0) -> dict[str, Any]:
         info: dict[str, Any] = {
             "stamp_ns": self.stamp_ns,
-            "events": [self._event(deed, began_ns) for deed in deeds],
+            "events": [self._event(deed, began_ns) for deed in deeds if deed.kind in EVENT_KINDS],
             "success": self.episode.is_right,
             "failure": self.episode.failure,
         }

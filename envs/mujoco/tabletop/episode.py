@@ -70,9 +70,13 @@ class Episode:
         )  # type: ignore[assignment]
         self._camera_shift_m = rng.uniform(-0.012, 0.012, 3)
         self._distractions: list[Distraction] = draw_distractions(rng, self.config.interference)
-        self._since = 0
+        self._since, self._pressed_at = 0, -1
         self._dress()
-        self.task.show(self.table, self.layout, self.hidden, 0)
+        if self.task.facts.cue_steps:
+            self.task.show(self.table, self.layout, self.hidden, 0)
+        else:
+            self.phase = "choice"
+            self.task.lay_out(self.table, self.layout)
 
     @property
     def is_over(self) -> bool:
@@ -116,18 +120,24 @@ class Episode:
 
     def _advance_cue(self, action: Float32[np.ndarray, "4"]) -> list[Deed]:
         deeds = self._move(action)
-        facts = self.task.facts
-        may_end = self.config.strict or self.task.is_ready(self.table, self.layout)
-        has_pressed = any(deed.kind == "press" and deed.prop == "button" for deed in deeds)
         self.task.notice(self.table, self.layout, self.hidden, deeds)
-        if self._since >= self.cue_limit or (not facts.is_timed and has_pressed and may_end):
+        if self._since >= self.cue_limit or self._is_cue_finished(deeds):
             self._shut_gate()
-        elif facts.is_timed:
+        elif self.task.facts.is_timed:
             self.task.show(self.table, self.layout, self.hidden, self._since)
         return deeds
 
+    def _is_cue_finished(self, deeds: list[Deed]) -> bool:
+        """Whether the robot pressed the button, and has had the time to look that a task gives."""
+        facts = self.task.facts
+        may_end = self.config.strict or self.task.is_ready(self.table, self.layout)
+        is_pressed = any(deed.kind == "press" and deed.prop == "button" for deed in deeds)
+        if is_pressed and may_end and self._pressed_at < 0:
+            self._pressed_at = self._since
+        return not facts.is_timed and 0 <= self._pressed_at <= self._since - facts.linger_steps
+
     def _shut_gate(self) -> None:
-        if not self.config.strict and not self.task.facts.is_timed:
+        if not self.config.strict and self.task.facts.keeps_scene:
             self._begin("choice")  # as published: everything stays where the robot left it
             return
         self._begin("gate")
@@ -146,7 +156,8 @@ class Episode:
     def _advance_choice(self, action: Float32[np.ndarray, "4"]) -> list[Deed]:
         deeds = self._move(action)
         self.deeds += deeds
-        self.task.react(self.table, self.layout, self.deeds)
+        if deeds:
+            self.task.react(self.table, self.layout, self.deeds)
         choice = self.task.chosen(self.layout, self.deeds) if deeds else None
         if choice is not None:
             self.choice = choice

@@ -55,7 +55,9 @@ class TaskFacts:
 
     num_choices: K; 0 when the choice is not one of K. chance: the success of the best policy without memory;
     `chance_because` says why. cue_steps and choice_steps are counted in key poses. is_timed: the cue takes always
-    `cue_steps`; otherwise it ends with a press of the button, at the latest after that many.
+    `cue_steps`; otherwise it ends `linger_steps` after a press of the button, at the latest after that many. With no
+    cue_steps there is neither cue nor gate. keeps_scene: what the robot did in the cue can stand at the choice, as the
+    lenient rules have it.
     """
 
     name: str
@@ -65,6 +67,8 @@ class TaskFacts:
     cue_steps: int
     choice_steps: int
     is_timed: bool
+    linger_steps: int = 0
+    keeps_scene: bool = False
     chance_because: str = "K equally likely values, nothing after the gate depends on which"
     props: tuple[Prop, ...] = field(repr=False)
 

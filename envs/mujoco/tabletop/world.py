@@ -21,13 +21,13 @@ AWAY: Vector3 = (0.0, 0.0, -60.0)
 HOME: Vector3 = (-0.10, 0.32, 0.24)
 LOW_M = np.array([-0.32, -0.34, 0.0])
 HIGH_M = np.array([0.30, 0.34, 0.32])
-GRASP_RADIUS_M, PRESS_MARGIN_M = 0.035, 0.015
+GRASP_RADIUS_M, PRESS_MARGIN_M, LIFT_M = 0.035, 0.015, 0.08
 OPEN_M, SHUT_M, HOLD_M = 0.075, 0.012, 0.045
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deed:
-    """Something the gripper did. kind: press, pick, place, pull. position: where the prop is now.
+    """Something the gripper did. kind: press, pick, lift, place, pull. position: where the prop is now.
 
     `openness` of a pulled drawer: 0 shut, 1 as far as it goes.
     """
@@ -69,6 +69,7 @@ class TableWorld:
         self.is_closed = False
         self.tip: Vector3 = HOME
         self._pressing: str | None = None
+        self._is_lifted = False
         self._show_gripper()
 
     def camera_index(self, name: str) -> int:
@@ -127,8 +128,10 @@ class TableWorld:
             deeds += self._grasp()
         elif not close and self.is_closed:
             deeds += self._let_go()
-        elif self.holding and self.props[self.holding].slide_m:
-            deeds += self._pulled(self.holding)
+        elif self.holding:
+            deeds += (
+                self._pulled(self.holding) if self.props[self.holding].slide_m else self._lifted(self.holding)
+            )
         self.is_closed = close
         self._show_gripper()
         return deeds
@@ -190,7 +193,7 @@ class TableWorld:
         graspable = [name for name in self._place if self.props[name].grasp_m is not None]
         for name in graspable:
             if np.linalg.norm(np.subtract(self.grasp_point(name), self.tip)) <= GRASP_RADIUS_M:
-                self.holding = name
+                self.holding, self._is_lifted = name, False
                 if not self.props[name].slide_m:
                     self.tip = self.grasp_point(name)
                 return [Deed(kind="pick", prop=name, position_m=self._place[name])]
@@ -208,6 +211,12 @@ class TableWorld:
 
     def _pulled(self, name: str) -> list[Deed]:
         return [Deed(kind="pull", prop=name, position_m=self._place[name], openness=self.openness(name))]
+
+    def _lifted(self, name: str) -> list[Deed]:
+        """The moment at which a held prop is well above the table."""
+        is_high = self._place[name][2] >= LIFT_M
+        is_new, self._is_lifted = is_high and not self._is_lifted, is_high
+        return [Deed(kind="lift", prop=name, position_m=self._place[name])] if is_new else []
 
     def _support_m(self, falling: str, x: float, y: float) -> float:
         """Height of what lies below a prop that is let go at (x, y)."""

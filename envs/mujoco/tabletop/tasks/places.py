@@ -56,7 +56,7 @@ class PutBlockBack(Task):
     def __init__(self) -> None:
         self.names = tuple(f"pad{i}" for i in range(len(self.PADS)))
         self.facts = TaskFacts(
-            name="PutBlockBack", num_choices=4, chance=0.25, cue_steps=8, choice_steps=6, is_timed=False,
+            name="PutBlockBack", num_choices=4, chance=0.25, cue_steps=8, choice_steps=6, is_timed=False, keeps_scene=True,
             instruction="Move the block to the middle, press the button, then put the block back on its first pad.",
             props=(
                 *(pad(name) for name in self.names), block("block", COLOURS["red"]), button("button", COLOURS["blue"]),
@@ -103,7 +103,7 @@ class RearrangeBlock(Task):
     def __init__(self) -> None:
         self.names = ("pad0", "pad1")
         self.facts = TaskFacts(
-            name="RearrangeBlock", num_choices=2, chance=0.5, cue_steps=8, choice_steps=6, is_timed=False,
+            name="RearrangeBlock", num_choices=2, chance=0.5, cue_steps=8, choice_steps=6, is_timed=False, keeps_scene=True,
             instruction=(
                 "Move the block on the pad to the back, press the button, then put the block in the middle on the pad "
                 "that was empty at first."
@@ -187,7 +187,7 @@ class ReopenDrawer(Task):
     def __init__(self) -> None:
         self.names = tuple(f"drawer{i}" for i in range(NUM_DRAWERS))
         self.facts = TaskFacts(
-            name="ReopenDrawer", num_choices=3, chance=1 / 3, cue_steps=9, choice_steps=7, is_timed=False,
+            name="ReopenDrawer", num_choices=3, chance=1 / 3, cue_steps=9, choice_steps=7, is_timed=False, keeps_scene=True,
             instruction="Shut the open drawer, press the button, then open the same drawer again.",
             props=(
                 cabinet("cabinet", NUM_DRAWERS), *(drawer(name) for name in self.names), button("button", COLOURS["blue"]),

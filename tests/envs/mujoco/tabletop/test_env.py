@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -269,3 +271,41 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], error: str)
 def test_an_unknown_option_is_refused_with_the_nearest_one() -> None:
     with pytest.raises(UnknownConfigKey, match="Did you mean 'delay'"):
         make("CountBlinks", delays=3)
+
+
+def test_a_task_without_a_gate_takes_no_distracting_scenes() -> None:
+    with pytest.raises(ConfigError, match="has no gate"):
+        make("LiftNTimes", interference=1)
+    assert "EmbodiedMem/LiftNTimes-Interference3-v0" not in gymnasium.registry
+
+
+def test_environments_in_processes_of_their_own_give_what_one_in_this_process_gives() -> None:
+    env_id = embodied_mem.envs.tabletop_id("RememberColor3")
+    # A spawned process knows nothing of this one: the id names the module that registers it.
+    make_one = functools.partial(gymnasium.make, f"embodied_mem.envs:{env_id}", image_size=(32, 32))
+    together = gymnasium.vector.AsyncVectorEnv([make_one, make_one], context="spawn")
+    alone = make("RememberColor3")
+    try:
+        seen, _ = together.reset(seed=[5, 6])
+        action = together.action_space.sample()
+        moved, *_ = together.step(action)
+        for i, seed in enumerate((5, 6)):
+            mine, _ = alone.reset(seed=seed)
+            assert seen["rgb"][i].tobytes() == mine["rgb"].tobytes()
+            assert moved["rgb"][i].tobytes() == alone.step(action[i])[0]["rgb"].tobytes()
+    finally:
+        together.close()
+        alone.close()
+
+
+def test_an_episode_can_be_recorded_as_a_video(tmp_path: Path) -> None:
+    pytest.importorskip("moviepy")
+    env = gymnasium.wrappers.RecordVideo(
+        make("RememberColor3", render_mode="rgb_array", image_size=(64, 64)),
+        str(tmp_path),
+        disable_logger=True,
+    )
+    play_expert(env, 0)
+    env.close()
+    (video,) = tmp_path.glob("*.mp4")
+    assert video.stat().st_size > 1000
