@@ -1,4 +1,4 @@
-"""Kernels that find the bricks in view and take what was seen through as free.
+"""Kernels that take what was seen through as free.
 
 Instead of walking along each ray, every cell in view is projected into the depth image, as TSDF integration does:
 the evidence of all rays at a cost that grows with cells, not with rays times length. A cell with a Gaussian is
@@ -8,13 +8,18 @@ judged by where its mean projects, so a ray that grazes a corner of a cell takes
 # Warp reads annotations as its own types, so mypy and ruff can say nothing useful about kernel code.
 # mypy: ignore-errors
 
+from embodied_mem.layers.occupancy._candidates import (
+    camera_axis,
+    furthest_behind,
+    inside_sides,
+    is_out_of_view,
+)
 from embodied_mem.layers.occupancy._structures import (
     BRICK_CELLS,
     BRICK_SIDE,
     DEAD,
     HAS_GAUSSIAN,
     LEVEL_MASK,
-    NUM_CANDIDATES,
     NUM_LIVE,
     NUM_MISSING,
     NUM_REMOVED,
@@ -25,129 +30,24 @@ from embodied_mem.layers.occupancy._structures import (
     Sight,
     View,
     covariance_in_cell,
-    find_brick,
     gaussian_slot,
     mean_in_cell,
     put_brick,
 )
 from embodied_mem.layers.occupancy._warp import wp
 
-TILE = 8
-"""Used pixels per side of a tile of `tile_max_m`."""
-BRICK_RADIUS_CELLS = 6.93
-"""Half a brick's diagonal (4 * sqrt(3)), rounded up."""
 EDGE_SIGMAS = 1.2
 """How far from its mean a Gaussian's rim is probed."""
 MIN_EDGE_VARIANCE = 1.0e-5
 """In squared cell sides: along an axis on which a Gaussian is thinner, it has no rim."""
+CENTER_REACH = 1.5
+"""In cells along each axis: how far the centres of an octant's cells lie from the octant's."""
+GAUSSIAN_REACH = 2.8
+"""The same for their Gaussians' rims: half an octant, and EDGE_SIGMAS of the widest that fits a cell."""
+CELL_REACH = 0.51
+"""Half a cell, and a little for rounding."""
 CORNER = 0.48
 """Where in a cell, from its centre, it is probed besides: just inside its corners."""
-
-
-@wp.kernel
-def pool_depth(
-    view: View, rules: Rules, scratch: Scratch, depth_m: wp.array2d(dtype=wp.float32), window_px: int
-):
-    """The nearest depth measured around each used pixel; 0 where there is none, or it is out of range itself."""
-    row, column = wp.tid()
-    v = view.offset + row * view.stride
-    u = view.offset + column * view.stride
-    nearest = depth_m[v, u]
-    if nearest < rules.min_depth_m:
-        nearest = 0.0
-    if nearest > 0.0 and window_px > 0:
-        for i in range(9):
-            w = v + (i / 3 - 1) * window_px
-            x = u + (i % 3 - 1) * window_px
-            if w >= 0 and w < view.height and x >= 0 and x < view.width:
-                d = depth_m[w, x]
-                if d >= rules.min_depth_m and d < nearest:
-                    nearest = d
-    # Beyond the range the surface is not fused, but the space up to the range was seen through.
-    nearest = wp.min(nearest, rules.max_depth_m)
-    scratch.pooled_m[row, column] = nearest
-
-
-@wp.kernel
-def pool_tiles(view: View, rules: Rules, scratch: Scratch, depth_m: wp.array2d(dtype=wp.float32)):
-    """The furthest depth in range of each tile, not thinned by windows: bricks beyond it cannot be in view."""
-    tile_row, tile_column = wp.tid()
-    furthest = float(0.0)
-    for i in range(TILE):
-        row = tile_row * TILE + i
-        if row < view.rows:
-            for j in range(TILE):
-                column = tile_column * TILE + j
-                if column < view.columns:
-                    d = depth_m[view.offset + row * view.stride, view.offset + column * view.stride]
-                    if d >= rules.min_depth_m:
-                        furthest = wp.max(furthest, wp.min(d, rules.max_depth_m))
-    scratch.tile_max_m[tile_row, tile_column] = furthest
-
-
-@wp.func
-def sees_sphere(view: View, scratch: Scratch, p: wp.vec3, radius: float) -> bool:
-    """Whether a sphere at `p` (camera axes) is in the image and not wholly behind what was measured there."""
-    near = p[2] - radius
-    far = p[2] + radius
-    if far <= 0.0:
-        return False
-    tile_px = float(TILE * view.stride)
-    tile_columns = scratch.tile_max_m.shape[1]
-    tile_rows = scratch.tile_max_m.shape[0]
-    first_column = int(0)
-    last_column = tile_columns - 1
-    first_row = int(0)
-    last_row = tile_rows - 1
-    if near > radius:
-        u_min = view.fx * wp.min((p[0] - radius) / near, (p[0] - radius) / far) + view.cx
-        u_max = view.fx * wp.max((p[0] + radius) / near, (p[0] + radius) / far) + view.cx
-        v_min = view.fy * wp.min((p[1] - radius) / near, (p[1] - radius) / far) + view.cy
-        v_max = view.fy * wp.max((p[1] + radius) / near, (p[1] + radius) / far) + view.cy
-        if u_max < 0.0 or v_max < 0.0 or u_min > float(view.width) or v_min > float(view.height):
-            return False
-        first_column = wp.clamp(int((u_min - float(view.offset)) / tile_px) - 1, 0, tile_columns - 1)
-        last_column = wp.clamp(int((u_max - float(view.offset)) / tile_px) + 1, 0, tile_columns - 1)
-        first_row = wp.clamp(int((v_min - float(view.offset)) / tile_px) - 1, 0, tile_rows - 1)
-        last_row = wp.clamp(int((v_max - float(view.offset)) / tile_px) + 1, 0, tile_rows - 1)
-    found = bool(False)
-    for row in range(first_row, last_row + 1):
-        for column in range(first_column, last_column + 1):
-            d = scratch.tile_max_m[row, column]
-            if d > 0.0 and d >= near:
-                found = True
-    return found
-
-
-@wp.kernel
-def find_candidates(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
-    """Number the bricks of the block that are in view, and look up those that the map has."""
-    x, y, z = wp.tid()
-    index = (x * view.grid_size[1] + y) * view.grid_size[2] + z
-    scratch.candidate_of[index] = -1
-    side_m = float(BRICK_SIDE) * rules.cell_m
-    center = wp.vec3(float(x) + 0.5, float(y) + 0.5, float(z) + 0.5) * side_m
-    p = wp.transpose(view.R_grid_camera) * (center - view.t_grid_camera)
-    if not sees_sphere(view, scratch, p, BRICK_RADIUS_CELLS * rules.cell_m):
-        return
-    candidate = wp.atomic_add(scratch.counters, NUM_CANDIDATES, 1)
-    scratch.candidate_of[index] = candidate
-    scratch.candidate_grid[candidate] = wp.vec3i(x, y, z)
-    scratch.candidate_is_hit[candidate] = 0
-    scratch.candidate_is_carved[candidate] = 0
-    o = view.origin_brick
-    scratch.candidate_brick[candidate] = find_brick(m.brick_hash, m.brick_coord, o[0] + x, o[1] + y, o[2] + z)
-
-
-@wp.kernel
-def look_up_candidates(view: View, scratch: Scratch, m: MapArrays):
-    """Find the candidates' bricks anew, after bricks were renumbered."""
-    candidate = wp.tid()
-    grid = scratch.candidate_grid[candidate]
-    o = view.origin_brick
-    scratch.candidate_brick[candidate] = find_brick(
-        m.brick_hash, m.brick_coord, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2]
-    )
 
 
 @wp.func
@@ -235,10 +135,10 @@ def may_be_before_surface(
     """Whether anything measured in the tile around where `p` projects lies behind it."""
     if p[2] <= sight.near_m:
         return False
-    f = 1.0 / (p[2] * float(TILE))
-    column = wp.clamp(sight.fx * p[0] * f + sight.cx / float(TILE), 0.0, sight.last_column / float(TILE))
-    row = wp.clamp(sight.fy * p[1] * f + sight.cy / float(TILE), 0.0, sight.last_row / float(TILE))
-    return tile_max_m[int(row), int(column)] > p[2] - radius
+    f = 1.0 / p[2]
+    column = wp.clamp(sight.fx * p[0] * f + sight.cx, 0.0, sight.last_column)
+    row = wp.clamp(sight.fy * p[1] * f + sight.cy, 0.0, sight.last_row)
+    return tile_max_m[int(row) >> sight.tile_shift, int(column) >> sight.tile_shift] > p[2] - radius
 
 
 @wp.func
@@ -290,81 +190,152 @@ def lose_gaussian(m: MapArrays, slot: int, gaussian: int):
     wp.atomic_add(m.counters, NUM_REMOVED, 1)
 
 
+@wp.func
+def carve_gaussian(
+    sight: Sight,
+    rules: Rules,
+    pooled_m: wp.array2d(dtype=wp.float32),
+    m: MapArrays,
+    cell: int,
+    state: int,
+    is_hit: bool,
+    cell_corner: wp.vec3,
+    step_x: wp.vec3,
+    step_y: wp.vec3,
+    step_z: wp.vec3,
+) -> bool:
+    """One miss for the cell's Gaussian when it was seen through; whether it was.
+
+    One that stays but was seen through at a rim has been hit by parts that are not there (poses and edges waver): its
+    moments give way to what is seen now.
+    """
+    slot = gaussian_slot(m.gaussian_hash, m.gaussian_cell, cell)
+    gaussian = m.gaussian_hash[slot] - 1
+    mean = mean_in_cell(m.mean[gaussian])
+    p = cell_corner + mean[0] * step_x + mean[1] * step_y + mean[2] * step_z
+    is_missed = not is_hit and is_seen_through(sight, pooled_m, p, 0.0)
+    if is_missed and not is_on_slope(sight, pooled_m, p):
+        level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
+        m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.miss_weight_decay)
+        if level <= rules.remove_level:
+            lose_gaussian(m, slot, gaussian)
+            m.cells[cell] = wp.uint8(level)
+        else:
+            m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
+        return True
+    S = covariance_in_cell(m.covariance[gaussian], 0.0)
+    if has_open_edge(sight, pooled_m, S, p, step_x, step_y, step_z):
+        m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.edge_weight_decay)
+    return False
+
+
 @wp.kernel
 def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
     """One miss for every cell of a candidate brick that was seen through and not hit; bricks are made as needed.
 
-    A Gaussian that stays but was seen through at a rim has been hit by parts that are not there (poses and edges
-    waver): its moments give way to what is seen now. One thread owns one brick, so cells and their Gaussians are
-    changed without races. A candidate for whose new brick there is no room is left as it was and counted as missing:
-    carving again, after room was made, does only those.
+    One thread owns one brick, so cells and their Gaussians are changed without races. A candidate for whose new brick
+    there is no room is left as it was and counted as missing: carving again, after room was made, does only those.
+    Octants of which nothing can have been seen through (all that was measured around them lies before them) are
+    skipped.
     """
     candidate = wp.tid()
     if scratch.candidate_is_carved[candidate] != 0:
         return
     grid = scratch.candidate_grid[candidate]
     brick = scratch.candidate_brick[candidate]
+    is_brick_hit = scratch.candidate_is_hit[candidate] != 0
     o = view.origin_brick
-    if brick < 0 and scratch.candidate_is_hit[candidate] != 0:
+    if brick < 0 and is_brick_hit:
         brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
         if brick < 0:
             wp.atomic_add(scratch.counters, NUM_MISSING, 1)
             return
     sight = view.sight
-    R = wp.transpose(view.R_grid_camera)
     corner = wp.vec3(float(grid[0]), float(grid[1]), float(grid[2])) * (float(BRICK_SIDE) * rules.cell_m)
-    corner_camera = R * (corner - view.t_grid_camera)
-    step_x = wp.vec3(R[0, 0], R[1, 0], R[2, 0]) * rules.cell_m
-    step_y = wp.vec3(R[0, 1], R[1, 1], R[2, 1]) * rules.cell_m
-    step_z = wp.vec3(R[0, 2], R[1, 2], R[2, 2]) * rules.cell_m
+    corner_camera = wp.transpose(view.R_grid_camera) * (corner - view.t_grid_camera)
+    step_x = camera_axis(view, 0) * rules.cell_m
+    step_y = camera_axis(view, 1) * rules.cell_m
+    step_z = camera_axis(view, 2) * rules.cell_m
     half = 0.5 * (step_x + step_y + step_z)
+    reach = wp.abs(step_x) + wp.abs(step_y) + wp.abs(step_z)
+    sides_x = inside_sides(sight, step_x)
+    sides_y = inside_sides(sight, step_y)
+    sides_z = inside_sides(sight, step_z)
+    sides = wp.abs(sides_x) + wp.abs(sides_y) + wp.abs(sides_z)
     radius = 0.5 * rules.cell_m
-    is_changed = bool(scratch.candidate_is_hit[candidate] != 0)
-    for local in range(BRICK_CELLS):
-        x = local / 64
-        y = (local / 8) % 8
-        z = local % 8
-        cell_corner = corner_camera + float(x) * step_x + float(y) * step_y + float(z) * step_z
-        state = int(0)
-        if brick >= 0:
-            state = int(m.cells[brick * BRICK_CELLS + local])
-        is_hit = scratch.slot_of_cell[candidate * BRICK_CELLS + local] >= 0
-        if state >= HAS_GAUSSIAN:
-            cell = brick * BRICK_CELLS + local
-            slot = gaussian_slot(m.gaussian_hash, m.gaussian_cell, cell)
-            gaussian = m.gaussian_hash[slot] - 1
-            mean = mean_in_cell(m.mean[gaussian])
-            p = cell_corner + mean[0] * step_x + mean[1] * step_y + mean[2] * step_z
-            is_missed = not is_hit and is_seen_through(sight, scratch.pooled_m, p, 0.0)
-            if is_missed and not is_on_slope(sight, scratch.pooled_m, p):
-                level = wp.max((state & LEVEL_MASK) - rules.miss_levels, 1)
-                m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.miss_weight_decay)
-                if level <= rules.remove_level:
-                    lose_gaussian(m, slot, gaussian)
-                    m.cells[cell] = wp.uint8(level)
-                else:
-                    m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
-                is_changed = True
-            else:
-                S = covariance_in_cell(m.covariance[gaussian], 0.0)
-                if has_open_edge(sight, scratch.pooled_m, S, p, step_x, step_y, step_z):
-                    m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.edge_weight_decay)
-        # A cell as free as can be stays so; one of them is enough to know that the brick was seen.
-        elif not is_hit and (state != 1 or not is_changed):
-            center = cell_corner + half
-            if free_cell_is_seen(
-                sight, scratch.pooled_m, scratch.tile_max_m, state, center, radius, step_x, step_y, step_z
-            ):
-                if brick < 0:
-                    brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
+    is_changed = is_brick_hit
+    num_octants = int(8)
+    for octant in range(num_octants):
+        first_x = (octant >> 2) * 4
+        first_y = ((octant >> 1) & 1) * 4
+        first_z = (octant & 1) * 4
+        octant_corner = (
+            corner_camera + float(first_x) * step_x + float(first_y) * step_y + float(first_z) * step_z
+        )
+        center = octant_corner + 4.0 * half
+        inside_octant = inside_sides(sight, center)
+        if is_out_of_view(inside_octant, sides, GAUSSIAN_REACH):
+            continue
+        furthest = furthest_behind(sight, scratch.tile_max_m, center, GAUSSIAN_REACH * reach)
+        may_open = furthest > center[2] - CENTER_REACH * reach[2] - radius
+        may_miss = brick >= 0 and furthest > center[2] - GAUSSIAN_REACH * reach[2]
+        if may_open or may_miss:
+            for i in range(64):
+                x = i >> 4
+                y = (i >> 2) & 3
+                z = i & 3
+                local = ((first_x + x) * BRICK_SIDE + first_y + y) * BRICK_SIDE + first_z + z
+                state = int(0)
+                if brick >= 0:
+                    state = int(m.cells[brick * BRICK_CELLS + local])
+                # A cell as free as can be stays so; one of them is enough to know that the brick was seen.
+                if state == 1 and is_changed:
+                    continue
+                if state < HAS_GAUSSIAN:
+                    if not may_open:
+                        continue
+                    inside = (
+                        inside_octant
+                        + (float(x) - 1.5) * sides_x
+                        + (float(y) - 1.5) * sides_y
+                        + (float(z) - 1.5) * sides_z
+                    )
+                    if is_out_of_view(inside, sides, CELL_REACH):
+                        continue
+                is_hit = is_brick_hit and scratch.slot_of_cell[candidate * BRICK_CELLS + local] >= 0
+                if is_hit and state < HAS_GAUSSIAN:
+                    continue
+                cell_corner = octant_corner + float(x) * step_x + float(y) * step_y + float(z) * step_z
+                if state >= HAS_GAUSSIAN:
+                    cell = brick * BRICK_CELLS + local
+                    if carve_gaussian(
+                        sight,
+                        rules,
+                        scratch.pooled_m,
+                        m,
+                        cell,
+                        state,
+                        is_hit,
+                        cell_corner,
+                        step_x,
+                        step_y,
+                        step_z,
+                    ):
+                        is_changed = True
+                elif free_cell_is_seen(
+                    sight, scratch.pooled_m, scratch.tile_max_m, state, cell_corner + half, radius,
+                    step_x, step_y, step_z,
+                ):  # fmt: skip
                     if brick < 0:
-                        wp.atomic_add(scratch.counters, NUM_MISSING, 1)
-                        return
-                level = state
-                if state == 0:
-                    level = rules.unknown_level
-                m.cells[brick * BRICK_CELLS + local] = wp.uint8(wp.max(level - rules.miss_levels, 1))
-                is_changed = True
+                        brick = put_brick(m, o[0] + grid[0], o[1] + grid[1], o[2] + grid[2])
+                        if brick < 0:
+                            wp.atomic_add(scratch.counters, NUM_MISSING, 1)
+                            return
+                    level = state
+                    if state == 0:
+                        level = rules.unknown_level
+                    m.cells[brick * BRICK_CELLS + local] = wp.uint8(wp.max(level - rules.miss_levels, 1))
+                    is_changed = True
     scratch.candidate_brick[candidate] = brick
     scratch.candidate_is_carved[candidate] = 1
     if is_changed:

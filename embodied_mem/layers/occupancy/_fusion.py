@@ -1,4 +1,4 @@
-"""Kernels that fuse one frame's points: sums per cell first, then one merge by exact moments and one hit per cell."""
+"""Kernels that merge a frame's sums (see `_sums`) into the map: exact moments, and one hit for each cell."""
 
 # Warp reads annotations as its own types, so mypy and ruff can say nothing useful about kernel code.
 # mypy: ignore-errors
@@ -18,15 +18,12 @@ from embodied_mem.layers.occupancy._structures import (
     NUM_LABEL_SLOTS,
     NUM_LIVE,
     NUM_MERGED,
-    NUM_POINTS,
     NUM_TOUCHED,
-    TRANSIENT,
     MapArrays,
     Rules,
     Scratch,
     View,
     find_gaussian,
-    local_of,
     mean_in_cell,
     put_gaussian,
     vec2i16,
@@ -37,175 +34,8 @@ from embodied_mem.layers.occupancy._structures import (
 )
 from embodied_mem.layers.occupancy._warp import wp
 
-NEIGHBOUR_PX = 2
-"""How far the neighbours lie that a pixel is compared with; flying pixels come in rims one to three pixels wide."""
-STEEPEST = 2.75
-"""A surface that slants by 70 degrees (this is the tangent) is no edge, however coarse the image."""
-RUN = 16
-"""Used pixels of a row that one thread takes."""
 MIN_COLOR_SHARE = 1.0 / 16.0
 """A frame's share in the colour never falls below this, so that colours follow the light."""
-
-
-@wp.func
-def differs(depth_m: wp.array2d(dtype=wp.float32), v: int, u: int, z: float) -> float:
-    """How far the depth there is from `z`; 0 outside the image or without a return (no evidence of an edge)."""
-    if v < 0 or u < 0 or v >= depth_m.shape[0] or u >= depth_m.shape[1]:
-        return 0.0
-    d = depth_m[v, u]
-    if d <= 0.0:
-        return 0.0
-    return wp.abs(d - z)
-
-
-@wp.func
-def is_flying(depth_m: wp.array2d(dtype=wp.float32), v: int, u: int, z: float, max_ratio: float) -> bool:
-    """Whether the pixel is far from both neighbours in a row or column, so belongs to no surface."""
-    across = wp.min(differs(depth_m, v, u - NEIGHBOUR_PX, z), differs(depth_m, v, u + NEIGHBOUR_PX, z))
-    along = wp.min(differs(depth_m, v - NEIGHBOUR_PX, u, z), differs(depth_m, v + NEIGHBOUR_PX, u, z))
-    return wp.max(across, along) > max_ratio * z
-
-
-@wp.func
-def claim_slot(
-    counters: wp.array(dtype=wp.int32),
-    slot_of_cell: wp.array(dtype=wp.int32),
-    touched_cell: wp.array(dtype=wp.int32),
-    cell: int,
-) -> int:
-    """The cell's slot in the sums, taking a new one at its first point; -1 when they are full."""
-    slot = slot_of_cell[cell]
-    if slot < 0:
-        fresh = wp.atomic_add(counters, NUM_TOUCHED, 1)
-        if fresh >= touched_cell.shape[0]:
-            return -1
-        before = wp.atomic_cas(slot_of_cell, cell, -1, fresh)
-        if before == -1:
-            slot = fresh
-            touched_cell[fresh] = cell
-        else:
-            # On a GPU another thread was faster; the slot stays empty and the merge skips it.
-            slot = before
-            touched_cell[fresh] = -1
-    return slot
-
-
-@wp.func
-def count_label(
-    label_slots: wp.array2d(dtype=wp.int32), label_counts: wp.array2d(dtype=wp.int32), slot: int, label: int
-):
-    """One more vote for the label; only the first few different labels of a cell are counted."""
-    for i in range(NUM_LABEL_SLOTS):
-        before = wp.atomic_cas(label_slots, slot, i, NO_LABEL, label)
-        if before == NO_LABEL or before == label:
-            wp.atomic_add(label_counts, slot, i, 1)
-            break
-
-
-@wp.func
-def moments_of(d: wp.vec3, s: wp.vec3, w: float, spread: float, rgb: wp.vec3) -> vec14:
-    """A pixel's share in the sums. It stands for a patch across the line of sight `s`, evenly filled, as wide as the
-    next used pixel is away: its variance belongs to the moments, or a surface that few pixels hit would be full of
-    holes.
-    """
-    return vec14(
-        w,
-        w * d[0],
-        w * d[1],
-        w * d[2],
-        w * (d[0] * d[0] + spread * (1.0 - s[0] * s[0])),
-        w * (d[0] * d[1] - spread * s[0] * s[1]),
-        w * (d[0] * d[2] - spread * s[0] * s[2]),
-        w * (d[1] * d[1] + spread * (1.0 - s[1] * s[1])),
-        w * (d[1] * d[2] - spread * s[1] * s[2]),
-        w * (d[2] * d[2] + spread * (1.0 - s[2] * s[2])),
-        rgb[0],
-        rgb[1],
-        rgb[2],
-        1.0,
-    )
-
-
-@wp.kernel
-def accumulate(
-    view: View,
-    rules: Rules,
-    scratch: Scratch,
-    depth_m: wp.array2d(dtype=wp.float32),
-    rgb: wp.array3d(dtype=wp.uint8),
-    label_index: wp.array2d(dtype=wp.int16),
-    map_label: wp.array(dtype=wp.int16),
-):
-    """Add each used pixel's point to the sums of its cell. `map_label` turns the frame's labels into the map's.
-
-    A thread takes RUN pixels of a row and adds up neighbours of one cell before it writes.
-    """
-    row, run = wp.tid()
-    v = view.offset + row * view.stride
-    size = view.grid_size
-    scale = 1.0 / rules.cell_m
-    R = view.R_grid_camera * scale
-    t = view.t_grid_camera * scale
-    y_camera = (float(v) - view.cy) / view.fy
-    inv_fx = 1.0 / view.fx
-    patch = float(view.stride) * inv_fx * scale
-    max_ratio = wp.max(rules.max_edge_ratio, STEEPEST * float(NEIGHBOUR_PX) * inv_fx)
-    num_points = int(0)
-    last_cell = int(-1)
-    slot = int(-1)
-    sums = vec14()
-    for column in range(run * RUN, wp.min((run + 1) * RUN, view.columns)):
-        u = view.offset + column * view.stride
-        z = depth_m[v, u]
-        if z < rules.min_depth_m or z > rules.max_depth_m:
-            continue
-        label = int(NO_LABEL)
-        if view.has_labels != 0:
-            index = int(label_index[v, u])
-            if index >= 0:
-                label = int(map_label[index])
-        if label == TRANSIENT or is_flying(depth_m, v, u, z, max_ratio):
-            continue
-        ray = R * wp.vec3((float(u) - view.cx) * inv_fx, y_camera, 1.0)
-        p = z * ray + t
-        if wp.min(p[0], wp.min(p[1], p[2])) < 0.0:
-            continue
-        x = int(p[0])
-        y = int(p[1])
-        zc = int(p[2])
-        bx = x >> 3
-        by = y >> 3
-        bz = zc >> 3
-        if bx >= size[0] or by >= size[1] or bz >= size[2]:
-            continue
-        candidate = scratch.candidate_of[(bx * size[1] + by) * size[2] + bz]
-        if candidate < 0:
-            continue
-        cell = candidate * BRICK_CELLS + local_of(x & 7, y & 7, zc & 7)
-        if cell != last_cell:
-            if slot >= 0:
-                wp.atomic_add(scratch.sums, slot, sums)
-            sums = vec14()
-            last_cell = cell
-            slot = claim_slot(scratch.counters, scratch.slot_of_cell, scratch.touched_cell, cell)
-            if slot >= 0:
-                scratch.candidate_is_hit[candidate] = 1
-        if slot < 0:
-            continue
-        ratio = rules.sigma_m / (rules.sigma_m + rules.sigma_per_m2 * z * z)
-        d = p - wp.vec3(float(x) + 0.5, float(y) + 0.5, float(zc) + 0.5)
-        side = wp.min(patch * z, 1.0)
-        rgb_here = wp.vec3()
-        if view.has_rgb != 0:
-            rgb_here = wp.vec3(float(rgb[v, u, 0]), float(rgb[v, u, 1]), float(rgb[v, u, 2]))
-        sums = sums + moments_of(d, wp.normalize(ray), ratio * ratio, side * side / 12.0, rgb_here)
-        num_points += 1
-        if label >= 0:
-            count_label(scratch.label_slots, scratch.label_counts, slot, label)
-    if slot >= 0:
-        wp.atomic_add(scratch.sums, slot, sums)
-    if num_points > 0:
-        wp.atomic_add(scratch.counters, NUM_POINTS, num_points)
 
 
 @wp.func

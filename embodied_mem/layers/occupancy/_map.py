@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float32, Float64, Int8, Int16, Int64
 
-from embodied_mem.layers.occupancy import _carving, _fusion, _reading, _splatting, _structures
+from embodied_mem.layers.occupancy import (
+    _candidates,
+    _carving,
+    _fusion,
+    _reading,
+    _splatting,
+    _structures,
+    _sums,
+)
 from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, HAS_GAUSSIAN, LEVEL_MASK
 from embodied_mem.layers.occupancy._view import (
@@ -14,7 +22,7 @@ from embodied_mem.layers.occupancy._view import (
     block_in_view,
     make_rules,
     make_view,
-    used_pixels,
+    place_view,
 )
 from embodied_mem.layers.occupancy._warp import check_device, wp
 from embodied_mem.layers.occupancy.config import OccupancyConfig
@@ -38,7 +46,9 @@ class GaussianMap:
         self._scratch = FrameScratch(self._device)
         self._no_rgb = wp.zeros((1, 1, 3), dtype=wp.uint8, device=self._device)
         self._no_labels = wp.zeros((1, 1), dtype=wp.int16, device=self._device)
+        self._no_translation = wp.zeros(1, dtype=wp.int16, device=self._device)
         self.storage = MapStorage(self._device, config.budget_bytes, config.cell_m * BRICK_SIDE)
+        self._view: tuple[object, _structures.View] | None = None
         self.epoch_ns: int | None = None
 
     def clear(self) -> None:
@@ -57,16 +67,14 @@ class GaussianMap:
             self.epoch_ns = frame.stamp_ns
         self.storage.start_counting()
         depth = self._to_device(frame.depth_m, wp.float32)
-        block = self._block(frame)
+        view = self._view_of(frame)
+        block = self._block(frame, view, depth)
         if block is None:
             return self._change(num_points=0)
-        view = make_view(frame, block, self._tick(frame.stamp_ns), self.config)
-        view.has_rgb, view.has_labels = (
-            int(frame.rgb is not None),
-            int(label_index is not None and len(map_label) > 0),
-        )
-        self._scratch.fit(view, block)
-        num_candidates = self._find_candidates(view, block, depth)
+        place_view(view, frame.T_world_camera, block, self.config)
+        view.tick, view.has_rgb = self._tick(frame.stamp_ns), int(frame.rgb is not None)
+        view.has_labels = int(label_index is not None and len(map_label) > 0)
+        num_candidates = self._find_candidates(view, block)
         self._accumulate(view, frame, depth, label_index, map_label)
         num_touched, num_points = self._scratch_counter(_structures.NUM_TOUCHED), self._scratch_counter(1)
         num_touched = min(num_touched, self._scratch.arrays.touched_cell.shape[0])
@@ -86,25 +94,30 @@ class GaussianMap:
         assert self.epoch_ns is not None
         return int(min(max((stamp_ns - self.epoch_ns) >> TICK_SHIFT, -MAX_TICK), MAX_TICK))
 
-    def _block(self, frame: Frame) -> Block | None:
-        """The bricks around what the frame measured, or None when it measured nothing."""
-        offset, _, _ = used_pixels(frame, self.config.stride_px)
-        stride = self.config.stride_px
-        furthest_m = min(float(frame.depth_m[offset::stride, offset::stride].max()), self.config.max_depth_m)
-        if furthest_m < self.config.min_depth_m:
-            return None
-        return block_in_view(frame, furthest_m, self.config)
+    def _view_of(self, frame: Frame) -> _structures.View:
+        """What kernels need of the frame's camera, made anew only when it is another one."""
+        key = (frame.camera, frame.depth_m.shape)
+        if self._view is None or self._view[0] != key:
+            self._view = (key, make_view(frame, self.config))
+        return self._view[1]
 
-    def _find_candidates(self, view: _structures.View, block: Block, depth: object) -> int:
+    def _block(self, frame: Frame, view: _structures.View, depth: object) -> Block | None:
+        """The bricks around what the frame measured, or None when it measured nothing."""
+        self._scratch.fit_image(view)
+        scratch = self._scratch.arrays
+        self._launch(
+            _candidates.pool_depth, scratch.tile_max_m.shape, view, self._rules, depth, self.config.carve_window_px,
+            scratch.pooled_m, scratch.tile_max_m,
+        )  # fmt: skip
+        furthest_m = float(scratch.tile_max_m.numpy().max())
+        return None if furthest_m == 0.0 else block_in_view(frame, furthest_m, self.config)
+
+    def _find_candidates(self, view: _structures.View, block: Block) -> int:
+        self._scratch.fit_block(block)
         scratch = self._scratch.arrays
         scratch.counters.zero_()
-        window_px = self.config.carve_window_px
-        self._launch(
-            _carving.pool_depth, scratch.pooled_m.shape, view, self._rules, scratch, depth, window_px
-        )
-        self._launch(_carving.pool_tiles, scratch.tile_max_m.shape, view, self._rules, scratch, depth)
         shape = tuple(block.size.tolist())
-        self._launch(_carving.find_candidates, shape, view, self._rules, scratch, self.storage.arrays)
+        self._launch(_candidates.find_candidates, shape, view, self._rules, scratch, self.storage.arrays)
         num_candidates = self._scratch_counter(_structures.NUM_CANDIDATES)
         self._scratch.fit_candidates(num_candidates)
         return num_candidates
@@ -120,9 +133,12 @@ class GaussianMap:
         rgb = self._no_rgb if frame.rgb is None else self._to_device(frame.rgb, wp.uint8)
         labels = self._no_labels if label_index is None else self._to_device(label_index, wp.int16)
         scratch = self._scratch.arrays
-        translation = self._to_device(map_label, wp.int16)
-        size = (view.rows, -(-view.columns // _fusion.RUN))
-        self._launch(_fusion.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation)
+        translation = self._no_translation if label_index is None else self._to_device(map_label, wp.int16)
+        run_px = _sums.RUN_PX if self._device == "cpu" else _sums.CUDA_RUN_PX
+        size = (view.rows, -(-view.columns // run_px))
+        self._launch(
+            _sums.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation, run_px
+        )
 
     def _make_room(self, view: _structures.View, num_candidates: int, num_touched: int) -> None:
         """Room for all Gaussians that merging can make."""
@@ -152,7 +168,7 @@ class GaussianMap:
     def _reserve(self, extra: Capacity, view: _structures.View, num_candidates: int) -> None:
         if self.storage.reserve(extra):
             scratch, arrays = self._scratch.arrays, self.storage.arrays
-            self._launch(_carving.look_up_candidates, num_candidates, view, scratch, arrays)
+            self._launch(_candidates.look_up_candidates, num_candidates, view, scratch, arrays)
 
     def _scratch_counter(self, index: int) -> int:
         return int(self._scratch.arrays.counters.numpy()[index])

@@ -16,7 +16,7 @@ from embodied_mem.messages import Frame
 Cell = tuple[int, int, int]
 NEIGHBOUR_PX = 2
 STEEPEST = 2.75
-TILE = 8
+TILE_PX, MIN_TILE = 32, 8
 CARVE_SIGMAS, EDGE_SIGMAS = 3.0, 1.2
 MIN_EDGE_VARIANCE = 1e-5
 CORNER = 0.48
@@ -131,10 +131,11 @@ class ReferenceMap:
         stride, offset = self.config.stride_px, self.config.stride_px // 2
         used_m = np.minimum(frame.depth_m[offset::stride, offset::stride], self.config.max_depth_m)
         last = np.array(used_m.shape[::-1]) - 1
+        side = max(MIN_TILE, 1 << (TILE_PX // stride).bit_length() - 1)
         column, row = (
-            np.clip((project(frame.camera, p)[0] - offset) / stride, 0, last) // TILE * TILE
+            np.clip((project(frame.camera, p)[0] - offset) / stride, 0, last) // side * side
         ).astype(int)
-        furthest_m = float(used_m[row : row + TILE, column : column + TILE].max())
+        furthest_m = float(used_m[row : row + side, column : column + side].max())
         return furthest_m > float(p[0, 2]) - self.config.cell_m / 2
 
     def _has_open_edge(self, frame: Frame, gaussian: ReferenceGaussian) -> bool:

@@ -119,9 +119,10 @@ class MapStorage:
 
     def start_counting(self) -> None:
         """Set to zero what a frame adds, merges, removes and drops; what there is stays counted."""
-        counters = self.counters().copy()
+        counters = self.counters()
         counters[NUM_LIVE + 1 :] = 0
-        self._fill("counters", wp.int32, counters)
+        if self._device != "cpu":  # there it was a copy
+            self._fill("counters", wp.int32, counters)
 
     @property
     def num_bytes(self) -> int:

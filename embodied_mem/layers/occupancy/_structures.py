@@ -86,6 +86,7 @@ class Sight:
     cy: float
     last_column: float
     last_row: float
+    tile_shift: int  # used pixels per side of a tile of `tile_max_m`, as a power of two
     near_m: float  # nearer places are not judged
     margin_m: float
     margin_per_m2: float

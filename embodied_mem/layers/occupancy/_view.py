@@ -8,7 +8,7 @@ import numpy as np
 
 from embodied_mem.geometry import back_project, transform
 from embodied_mem.layers.occupancy import _structures
-from embodied_mem.layers.occupancy._carving import TILE
+from embodied_mem.layers.occupancy._candidates import MIN_TILE_SHIFT, TILE_PX
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, NUM_LABEL_SLOTS
 from embodied_mem.layers.occupancy._warp import wp
 from embodied_mem.layers.occupancy.config import OccupancyConfig
@@ -56,23 +56,27 @@ def block_in_view(frame: Frame, furthest_m: float, config: OccupancyConfig) -> B
     return Block(origin_brick=low, size=high - low + 1)
 
 
-def make_view(frame: Frame, block: Block, tick: int, config: OccupancyConfig) -> _structures.View:
-    """The frame's camera relative to the block's corner: exact however far from the world's origin."""
+def make_view(frame: Frame, config: OccupancyConfig) -> _structures.View:
+    """The frame's camera and which pixels are used; `place_view` says where it is."""
     camera = frame.camera
-    T = frame.T_world_camera
     view = _structures.View()
-    view.R_grid_camera = wp.mat33(*T[:3, :3].ravel().tolist())
-    corner_world = block.origin_brick * (config.cell_m * BRICK_SIDE)
-    view.t_grid_camera = wp.vec3(*(T[:3, 3] - corner_world).tolist())
-    view.origin_brick = wp.vec3i(*block.origin_brick.tolist())
-    view.grid_size = wp.vec3i(*block.size.tolist())
     view.fx, view.fy, view.cx, view.cy = camera.fx, camera.fy, camera.cx, camera.cy
     view.width, view.height = camera.width_px, camera.height_px
     view.stride = config.stride_px
     view.offset, view.columns, view.rows = used_pixels(frame, config.stride_px)
-    view.tick = tick
     view.sight = _make_sight(view, config)
     return view
+
+
+def place_view(
+    view: _structures.View, T_world_camera: np.ndarray, block: Block, config: OccupancyConfig
+) -> None:
+    """Put the camera where it is relative to the block's corner: exact however far from the world's origin."""
+    corner_world = block.origin_brick * (config.cell_m * BRICK_SIDE)
+    view.R_grid_camera = wp.mat33(*T_world_camera[:3, :3].ravel().tolist())
+    view.t_grid_camera = wp.vec3(*(T_world_camera[:3, 3] - corner_world).tolist())
+    view.origin_brick = wp.vec3i(*block.origin_brick.tolist())
+    view.grid_size = wp.vec3i(*block.size.tolist())
 
 
 def _make_sight(view: _structures.View, config: OccupancyConfig) -> _structures.Sight:
@@ -80,6 +84,7 @@ def _make_sight(view: _structures.View, config: OccupancyConfig) -> _structures.
     sight.fx, sight.fy = view.fx / stride, view.fy / stride
     sight.cx, sight.cy = (view.cx - view.offset) / stride, (view.cy - view.offset) / stride
     sight.last_column, sight.last_row = view.columns - 1, view.rows - 1
+    sight.tile_shift = max(MIN_TILE_SHIFT, (TILE_PX // stride).bit_length() - 1)
     sight.near_m = 0.5 * config.cell_m
     sight.margin_m = config.carve_margin_m + CARVE_SIGMAS * config.depth_sigma_m
     sight.margin_per_m2 = CARVE_SIGMAS * config.depth_sigma_per_m2
@@ -117,10 +122,13 @@ class FrameScratch:
         self.arrays.slot_of_cell = wp.empty(0, dtype=wp.int32, device=device)
         self._fit_block(1)
 
-    def fit(self, view: _structures.View, block: Block) -> None:
-        """Room for that image and block, before the candidates among the block's bricks are known."""
+    def fit_image(self, view: _structures.View) -> None:
+        """Room for that image."""
         if self._pixels != (view.rows, view.columns):
-            self._fit_pixels(view.rows, view.columns)
+            self._fit_pixels(view.rows, view.columns, 1 << view.sight.tile_shift)
+
+    def fit_block(self, block: Block) -> None:
+        """Room for that block, before the candidates among its bricks are known."""
         if self.arrays.candidate_of.shape[0] < block.num_bricks:
             self._fit_block(int(block.num_bricks * 1.5))
 
@@ -138,9 +146,9 @@ class FrameScratch:
         arrays = [getattr(self.arrays, name) for name in names]
         return sum(int(array.capacity) for array in arrays if array is not None)
 
-    def _fit_pixels(self, rows: int, columns: int) -> None:
+    def _fit_pixels(self, rows: int, columns: int, tile: int) -> None:
         self._pixels = (rows, columns)
-        tiles = (-(-rows // TILE), -(-columns // TILE))
+        tiles = (-(-rows // tile), -(-columns // tile))
         num_touched = min(rows * columns, MAX_TOUCHED_CELLS)
         arrays, device = self.arrays, self._device
         arrays.pooled_m = wp.zeros((rows, columns), dtype=wp.float32, device=device)
