@@ -1,4 +1,4 @@
-"""`embodied-mem`: demo, episode, replay, query, ask, bench, inspect, serve, export."""
+"""`embodied-mem`: demo, episode, replay, query, ask, train, eval, bench, inspect, serve, export."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ COMMANDS = {
     "replay": "Feed recorded RGB-D (rosbag2, 7-Scenes, TUM) to a memory.",
     "query": "Ask a saved memory a question.",
     "ask": "Ask a saved memory any question, by the name that models use.",
+    "train": "Train the memory policy on a memory task.",
+    "eval": "Run episodes with a trained policy.",
     "bench": "Measure, and compare with the goals.",
     "inspect": "Show what a saved memory holds.",
     "serve": "Offer a saved memory to language models over MCP.",

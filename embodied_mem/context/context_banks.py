@@ -20,6 +20,7 @@ from embodied_mem.messages import BankTokens
 if TYPE_CHECKING:
     from torch import nn
 
+ENTRIES = "entries.tokens"
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -145,8 +146,9 @@ def held_tokens(
 
     Entries of a perceptual or selective bank, the chunks' summaries of a chunk memory, the looks of a target memory.
     """
-    prefix = "bank." if "bank.entries.tokens" in arrays else ""
-    if f"{prefix}entries.tokens" in arrays:
+    # A policy's memory may be several banks; the first of them is its perceptual one.
+    prefix = next((name[: -len(ENTRIES)] for name in arrays if name.endswith(ENTRIES)), None)
+    if prefix is not None:
         count = int(arrays[f"{prefix}entries.count"][slot])
         rows = arrays[f"{prefix}entries.order"][slot, :count][::-1][:num]
         tokens = arrays[f"{prefix}entries.tokens"][slot, rows].mean(axis=1)

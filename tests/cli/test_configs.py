@@ -19,7 +19,7 @@ PRIMARY = sorted(path.stem for path in compose.config_folder().glob("*.yaml"))
 def test_every_file_is_covered_here():
     files = {path.relative_to(compose.config_folder()) for path in compose.config_folder().rglob("*.yaml")}
     assert len(files) == len(CHOICES) + len(PRIMARY)
-    assert set(PRIMARY) == {"demo", "episode", "replay"}
+    assert set(PRIMARY) == {"demo", "episode", "eval", "replay", "train"}
 
 
 @pytest.mark.mujoco

@@ -1,0 +1,133 @@
+"""A training and an evaluation from their configs, with what they leave behind: checkpoint, curve, result."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
+from embodied_mem.benchmarks.policy.tabletop import (
+    DEMO_SEEDS,
+    TEST_SEEDS,
+    Outcome,
+    demonstrate,
+    evaluate,
+    make_env,
+)
+from embodied_mem.errors import ConfigError, StoreError
+from embodied_mem.policy.training import Progress, Trainer, TrainingSet, about, load_policy
+
+SEEDS_APART = 100_000
+"""How far apart the episodes of two seeds lie."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Closed-loop episodes in numbers. `swapped` is how often a swapped memory's choice was made (None: not asked).
+
+    `committed` counts episodes with a choice; a policy without memory is judged on those.
+    """
+
+    task: str
+    chance: float
+    episodes: int
+    successes: int
+    committed: int
+    failures: dict[str, int]
+    swapped: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        low, high = wilson(self.successes, self.episodes)
+        return {
+            "task": self.task, "success": self.successes / self.episodes, "low": low, "high": high,
+            "chance": self.chance, "episodes": self.episodes, "committed": self.committed,
+            "success_of_committed": self.successes / max(1, self.committed), "swapped": self.swapped,
+            **{f"failed_{name}": self.failures.get(name, 0) for name in ("recall", "motor", "no_commit")},
+        }  # fmt: skip
+
+
+def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % score interval of a share."""
+    if trials == 0:
+        return 0.0, 1.0
+    share, spread = successes / trials, z * z / trials
+    middle = share + spread / 2
+    half = z * float(np.sqrt(share * (1 - share) / trials + spread / (4 * trials)))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def run_training(
+    config: TrainConfig,
+    *,
+    on_demo: Callable[[int], None] = lambda _: None,
+    on_step: Callable[[Progress], None] = lambda _: None,
+) -> Path:
+    """Train as the config says; the checkpoint's path. Beside it lies `curve.json` with the loss at every step."""
+    folder = Path(config.out)
+    checkpoint = folder / "checkpoint.pt"
+    first = DEMO_SEEDS + config.seed * SEEDS_APART
+    demonstrations = demonstrate(config.task, range(first, first + config.demos), on_demo)
+    trainer = Trainer(
+        config.policy, config.training, TrainingSet(demonstrations, config.policy), seed=config.seed,
+        about={"task": config.task, "demos": str(config.demos)},
+    )  # fmt: skip
+    if config.resume and checkpoint.exists():
+        trainer.resume(checkpoint)
+    trainer.run(on_step=on_step, checkpoint=checkpoint)
+    (folder / "curve.json").write_text(json.dumps({"loss": [round(one, 5) for one in trainer.losses]}) + "\n")
+    return checkpoint
+
+
+def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = lambda _: None) -> Scores:
+    """Evaluate as the config says.
+
+    Raises:
+        StoreError: there is no such checkpoint.
+        ConfigError: it has no such exit.
+    """
+    path = Path(config.checkpoint)
+    if not path.is_file():
+        raise StoreError(f"no checkpoint at {path}; train one with `embodied-mem train out={path.parent}`.")
+    policy = load_policy(path, num_slots=config.at_once)
+    exits = policy.config.expert.num_blocks
+    if config.num_blocks is not None and not 1 <= config.num_blocks <= exits:
+        raise ConfigError(
+            f"num_blocks is {config.num_blocks}; this policy has exits after blocks 1 to {exits}."
+        )
+    task = about(path)["task"]
+    first = TEST_SEEDS + config.seed * SEEDS_APART
+    outcomes = evaluate(
+        policy, task, range(first, first + config.episodes), delay=config.delay, num_blocks=config.num_blocks,
+        swap=config.swap, on_episode=on_episode,
+    )  # fmt: skip
+    return scores(task, outcomes, at_once=config.at_once, is_swapped=config.swap)
+
+
+def scores(task: str, outcomes: Sequence[Outcome], *, at_once: int, is_swapped: bool = False) -> Scores:
+    """Outcomes in numbers."""
+    env = make_env(task)
+    chance = float(env.unwrapped.task.facts.chance)
+    env.close()
+    return Scores(
+        task=task, chance=chance, episodes=len(outcomes), successes=sum(one.success for one in outcomes),
+        committed=sum(one.chosen >= 0 for one in outcomes),
+        failures=dict(Counter(one.failure for one in outcomes if one.failure)),
+        swapped=followed(outcomes, at_once) if is_swapped else None,
+    )  # fmt: skip
+
+
+def followed(outcomes: Sequence[Outcome], at_once: int) -> float:
+    """Of neighbouring episodes with different hidden values, how often each made the choice of the other's memory."""
+    follows: list[bool] = []
+    for first in range(0, len(outcomes), at_once):
+        part = outcomes[first : first + at_once]
+        for a, b in zip(part[::2], part[1::2], strict=False):
+            if a.hidden != b.hidden:
+                follows += [a.chosen == b.hidden, b.chosen == a.hidden]
+    return float(np.mean(follows)) if follows else float("nan")

@@ -1,0 +1,50 @@
+"""What configs/train.yaml and configs/eval.yaml set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.policy.memory_policy import BankKind, MemoryPolicyConfig
+from embodied_mem.policy.training import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training: `demos` episodes of the scripted expert on `task`, a policy whose banks make room by `bank`.
+
+    With `resume` it goes on from the checkpoint under `out`, if there is one.
+    """
+
+    task: str = "RearrangeBlock"
+    bank: BankKind = "merge"
+    capacity: int = 16
+    demos: int = 300
+    seed: int = 0
+    expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    resume: bool = True
+    out: str = "outputs/train"
+
+    @property
+    def policy(self) -> MemoryPolicyConfig:
+        return MemoryPolicyConfig(bank=self.bank, capacity=self.capacity, expert=self.expert)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalConfig:
+    """Closed-loop episodes of a checkpoint on seeds that no demonstration has.
+
+    `delay` is how many steps lie between cue and choice; `swap` exchanges the memories of neighbouring episodes at the
+    choice; `num_blocks` leaves the expert at an earlier exit; `at_once` environments run together; `seed` chooses the
+    episodes.
+    """
+
+    checkpoint: str = "outputs/train/checkpoint.pt"
+    episodes: int = 200
+    delay: int = 2
+    swap: bool = False
+    num_blocks: int | None = None
+    at_once: int = 20
+    seed: int = 0
+    out: str = "outputs/eval"

@@ -1,0 +1,197 @@
+"""Our own policy: what it sees, fused with what its banks remember, conditions a flow-matching action expert.
+
+Perceptual tokens (64 patches) go through a perceptual bank and are attended to; a cognitive token goes through a bank of its
+own and conditions every block. It follows `Policy`; its memory (`PolicyMemory`) can be attached to a RobotMemory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from embodied_mem.errors import ConfigError, InvalidMessage
+from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
+from embodied_mem.layers.banks.config import Consolidating
+from embodied_mem.policy import vision
+from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
+from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
+
+BankKind = Literal["merge", "segment", "fifo", "recent", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPolicyConfig:
+    """The policy's options.
+
+    Attributes:
+        bank: how its banks make room ("merge" is MemoryVLA's), or "none": it acts on the present alone.
+        capacity: entries of each bank.
+        proprio_width: of proprioception.
+        camera: whose picture it looks at.
+        period_s: between the actions of a chunk.
+        expert: the action expert's size.
+    """
+
+    bank: BankKind = "merge"
+    capacity: int = 16
+    proprio_width: int = 5
+    camera: str = "front"
+    period_s: float = 1.0
+    expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
+
+    def bank_config(self, *, num_slots: int, is_cognitive: bool) -> PerceptualBankConfig:
+        """The options of one of its banks."""
+        tokens, width = (
+            (1, vision.COGNITIVE_WIDTH) if is_cognitive else (vision.NUM_TOKENS, vision.TOKEN_WIDTH)
+        )
+        kind: Consolidating = "merge" if self.bank == "none" else self.bank
+        return PerceptualBankConfig(
+            num_slots=num_slots, num_tokens=tokens, token_width=width, capacity=self.capacity, consolidation=kind,
+            time_width=32,
+        )  # fmt: skip
+
+
+class PolicyMemory(nn.Module):
+    """What the policy remembers, of all slots: its two banks and how many decisions each slot has taken."""
+
+    decisions: Tensor
+
+    def __init__(self, config: MemoryPolicyConfig, num_slots: int) -> None:
+        super().__init__()
+        self.perceptual = PerceptualBank(config.bank_config(num_slots=num_slots, is_cognitive=False))
+        self.cognitive = PerceptualBank(config.bank_config(num_slots=num_slots, is_cognitive=True))
+        self.register_buffer("decisions", torch.zeros(num_slots, dtype=torch.int64))
+
+    def reset(self, slots: Sequence[int] | None = None) -> None:
+        """New episodes begin in these slots; decisions are counted on, so that no two episodes draw the same noise."""
+        self.perceptual.reset(slots)
+        self.cognitive.reset(slots)
+
+
+class MemoryPolicy(nn.Module):
+    """The policy, for `num_slots` robots or environments at once. In use it draws the same noise for the same decision."""
+
+    def __init__(self, config: MemoryPolicyConfig = MemoryPolicyConfig(), *, num_slots: int = 1) -> None:
+        super().__init__()
+        self.config = config
+        width = config.expert.width
+        self.memory = PolicyMemory(config, num_slots)
+        self.eyes = vision.Eyes(width)
+        self.perceive = nn.Linear(vision.TOKEN_WIDTH, width)
+        self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
+        self.understand = nn.Linear(vision.COGNITIVE_WIDTH + config.proprio_width, width)
+        self.expert = FlowExpert(config.expert)
+        self.eval()
+
+    @property
+    def num_slots(self) -> int:
+        """How many robots it can act for."""
+        return len(self.memory.decisions)
+
+    @torch.no_grad()
+    def act(
+        self,
+        observation: Observation,
+        context: Contexts = None,
+        instruction: Instructions = "",
+        *,
+        num_blocks: int | None = None,
+    ) -> ActionChunk:
+        """The next actions of every row; the observation is remembered.
+
+        It was trained for one task, from pictures: context and instruction are taken for the seam's sake and do not matter.
+
+        Raises:
+            InvalidMessage: the camera is missing, or proprioception has another width.
+        """
+        pictures, proprio = self._pictures(observation), torch.from_numpy(observation.proprio.copy())
+        stamps, slots = (
+            torch.from_numpy(observation.stamp_ns.copy()),
+            torch.from_numpy(observation.slots.copy()),
+        )
+        tokens, whole = vision.fixed_tokens(pictures), vision.cognitive_token(pictures)
+        if self.config.bank != "none":
+            tokens = self.memory.perceptual.step(tokens, stamps, slots)
+            whole = self.memory.cognitive.step(whole, stamps, slots)
+        perceived, condition = self.conditions(pictures, tokens, whole, proprio)
+        actions = self.expert.act(self._noise(slots), perceived, condition, num_blocks=num_blocks)
+        self.memory.decisions[slots] += 1
+        return ActionChunk(
+            stamp_ns=observation.stamp_ns, actions=actions.numpy(), period_s=self.config.period_s,
+            slots=observation.slots, sources=tuple(self._sources(int(slot)) for slot in slots),
+        )  # fmt: skip
+
+    def reset(self, slots: Sequence[int] | None = None) -> None:
+        """New episodes begin in these slots."""
+        self.memory.reset(slots)
+
+    def conditions(
+        self,
+        pictures: Float[Tensor, "b 3 s s"],
+        fused: Float[Tensor, "b n d"],
+        whole: Float[Tensor, "b 1 w"],
+        proprio: Float[Tensor, "b p"],
+    ) -> tuple[Float[Tensor, "b n e"], Float[Tensor, "b e"]]:
+        """What the expert attends to, and what conditions it: fused tokens beside what the eyes see now."""
+        perceived = self.eyes(pictures) + self.perceive(fused) + self.places
+        condition: Tensor = self.understand(torch.cat([whole[:, 0], proprio], dim=1))
+        return perceived, condition
+
+    def _pictures(self, observation: Observation) -> Tensor:
+        if self.config.camera not in observation.images:
+            raise InvalidMessage(
+                f"the policy looks through camera {self.config.camera!r}; the observation has {sorted(observation.images)}. "
+                "Name it so, or train with another camera."
+            )
+        if observation.proprio.shape[1] != self.config.proprio_width:
+            raise InvalidMessage(
+                f"proprio is {observation.proprio.shape[1]} wide; the policy was made for {self.config.proprio_width}."
+            )
+        return vision.small_pictures(
+            torch.from_numpy(np.ascontiguousarray(observation.images[self.config.camera]))
+        )
+
+    def _noise(self, slots: Tensor) -> Tensor:
+        drawn = []
+        for slot in slots.tolist():
+            generator = torch.Generator().manual_seed(slot * 1_000_003 + int(self.memory.decisions[slot]))
+            drawn.append(
+                torch.randn(self.config.expert.horizon, self.config.expert.action_width, generator=generator)
+            )
+        return torch.stack(drawn)
+
+    def _sources(self, slot: int) -> tuple[str, ...]:
+        if self.config.bank == "none":
+            return ()
+        return tuple(f"{one.first_ns}..{one.last_ns}" for one in self.memory.perceptual.sources(slot, 3))
+
+
+def policy_state(policy: MemoryPolicy) -> dict[str, Tensor]:
+    """The learned weights, without what is remembered: they fit a policy with any number of slots."""
+    remembered = {name for name, _ in policy.named_buffers()}
+    return {name: value for name, value in policy.state_dict().items() if name not in remembered}
+
+
+def load_policy_state(policy: MemoryPolicy, state: dict[str, Tensor]) -> None:
+    """Take over learned weights; what is remembered now is forgotten, since it would mean something else.
+
+    Raises:
+        ConfigError: weights are missing, too many, or of another size.
+    """
+    have = policy_state(policy)
+    wrong = sorted(
+        (have.keys() ^ state.keys())
+        | {n for n in have.keys() & state.keys() if have[n].shape != state[n].shape}
+    )
+    if wrong:
+        raise ConfigError(
+            f"the checkpoint does not fit in {wrong[:4]}; make the policy with the options it was trained with."
+        )
+    policy.load_state_dict({**policy.state_dict(), **state})
+    policy.reset()

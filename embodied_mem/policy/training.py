@@ -1,0 +1,317 @@
+"""Training our policy on demonstrations: shuffled steps, replayed memory, checkpoints that go on as if never interrupted."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Float64, UInt8
+from torch import Tensor
+
+from embodied_mem.config import build
+from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
+from embodied_mem.policy import vision
+from embodied_mem.policy.memory_policy import (
+    MemoryPolicy,
+    MemoryPolicyConfig,
+    load_policy_state,
+    policy_state,
+)
+from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recalled
+
+CHECKPOINT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstration:
+    """One episode by an expert, a row for each step.
+
+    Attributes:
+        images: of the policy's camera.
+        seconds: since the episode's start.
+        is_acting: whether the action is to be learned (it is not where it has no effect).
+        num_before: how many steps lie before the wait; all times after it may be later than they were.
+    """
+
+    images: UInt8[np.ndarray, "t h w 3"]
+    proprio: Float32[np.ndarray, "t p"]
+    actions: Float32[np.ndarray, "t a"]
+    seconds: Float64[np.ndarray, "t"]
+    is_acting: Bool[np.ndarray, "t"]
+    num_before: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How it is trained.
+
+    Attributes:
+        steps, batch_size: of the optimiser.
+        learning_rate, weight_decay: AdamW's; the rate rises for 50 steps and falls along a cosine.
+        draws: how many times of the flow each sample is trained at.
+        longest_wait_s: the wait in each episode is taken to last up to that much longer than it did.
+        checkpoint_every: steps.
+    """
+
+    steps: int = 1500
+    batch_size: int = 48
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 1e-3
+    draws: int = 4
+    longest_wait_s: float = 600.0
+    checkpoint_every: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "draws", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be at least 1.")
+
+
+class TrainingSet:
+    """Demonstrations as tables of frames, with what the banks would hold before each of them."""
+
+    def __init__(self, demonstrations: Sequence[Demonstration], config: MemoryPolicyConfig) -> None:
+        if not demonstrations:
+            raise InvalidMessage("there are no demonstrations to learn from; record some first.")
+        self.config = config
+        self.num_frames = max(len(one.images) for one in demonstrations)
+        self.tokens: list[Tensor] = []
+        self.whole: list[Tensor] = []
+        self.perceptual: list[list[HeldFrames]] = []
+        self.cognitive: list[list[HeldFrames]] = []
+        self.demonstrations = demonstrations
+        for one in demonstrations:
+            pictures = vision.small_pictures(torch.from_numpy(one.images))
+            tokens, whole = vision.fixed_tokens(pictures), vision.cognitive_token(pictures)
+            self.tokens.append(tokens)
+            self.whole.append(whole)
+            if config.bank != "none":
+                self.perceptual.append(
+                    held_frames(tokens, config.bank_config(num_slots=1, is_cognitive=False))
+                )
+                self.cognitive.append(held_frames(whole, config.bank_config(num_slots=1, is_cognitive=True)))
+        self.samples = np.array(
+            [(e, t) for e, one in enumerate(demonstrations) for t in np.flatnonzero(one.is_acting)]
+        )
+
+    def batches(self, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+        """Shuffled samples (episode, step), without end."""
+        while True:
+            order = generator.permutation(len(self.samples))
+            for start in range(0, max(1, len(order) - size + 1), size):
+                yield self.samples[order[start : start + size]]
+
+    def seconds_of(self, episode: int, shift_s: float) -> Tensor:
+        """When an episode's frames were, the wait taken to be `shift_s` longer."""
+        one = self.demonstrations[episode]
+        is_after = np.arange(len(one.seconds)) >= one.num_before
+        return torch.from_numpy((one.seconds + shift_s * is_after).astype(np.float32))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where training stands."""
+
+    step: int
+    num_steps: int
+    loss: float
+
+
+class Trainer:
+    """A policy, its optimiser and where it is in its demonstrations; `save` and `resume` keep all of it.
+
+    `seed` draws weights, order and noise. `about` goes into the checkpoint as it is: the task's name, say.
+    """
+
+    def __init__(
+        self,
+        policy: MemoryPolicyConfig,
+        training: TrainingConfig,
+        data: TrainingSet,
+        *,
+        seed: int,
+        about: Mapping[str, str] | None = None,
+    ) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.policy = MemoryPolicy(policy)
+        self.seed, self.about = seed, dict(about or {})
+        self.training, self.data = training, data
+        self.optimizer = torch.optim.AdamW(
+            [weight for weight in self.policy.parameters() if weight.requires_grad],
+            lr=training.learning_rate, weight_decay=training.weight_decay,
+        )  # fmt: skip
+        self.step = 0
+        self.losses: list[float] = []
+
+    def run(
+        self,
+        *,
+        until: int | None = None,
+        on_step: Callable[[Progress], None] = lambda _: None,
+        checkpoint: Path | None = None,
+    ) -> MemoryPolicy:
+        """Train up to step `until` (None: to the end), saving every `checkpoint_every` steps and at the end."""
+        end = self.training.steps if until is None else min(until, self.training.steps)
+        batches = self._batches_from(self.step)
+        self.policy.train()
+        while self.step < end:
+            loss = self._learn(next(batches))
+            self.losses.append(loss)
+            self.step += 1
+            on_step(Progress(step=self.step, num_steps=self.training.steps, loss=loss))
+            if checkpoint is not None and (
+                self.step % self.training.checkpoint_every == 0 or self.step == end
+            ):
+                self.save(checkpoint)
+        return self.policy.eval()
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint, whole or not at all."""
+        state = {
+            "version": CHECKPOINT_VERSION, "policy": dataclasses.asdict(self.policy.config),
+            "training": dataclasses.asdict(self.training), "weights": policy_state(self.policy),
+            "optimizer": self.optimizer.state_dict(), "step": self.step, "losses": list(self.losses),
+            "about": {**self.about, "seed": str(self.seed)},
+        }  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on where a checkpoint was written: what follows is bit-equal to not having stopped.
+
+        Raises:
+            ConfigError: it was made with other options.
+        """
+        state = _read(path)
+        ours = {
+            "policy": dataclasses.asdict(self.policy.config),
+            "training": dataclasses.asdict(self.training),
+        }
+        for part, options in ours.items():
+            differing = sorted(key for key, value in options.items() if state[part].get(key) != value)
+            if differing:
+                raise ConfigError(
+                    f"{path} was made with other options of {part}: {differing}. Give the same ones, or another folder."
+                )
+        load_policy_state(self.policy, state["weights"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.losses = int(state["step"]), list(state["losses"])
+
+    def _batches_from(self, step: int) -> Iterator[np.ndarray]:
+        batches = self.data.batches(self.training.batch_size, np.random.default_rng(self.seed))
+        for _ in range(step):
+            next(batches)
+        return batches
+
+    def _learn(self, samples: np.ndarray) -> float:
+        # Every step draws from a generator of its own, so that a resumed run draws the same.
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.training.learning_rate * _rate(self.step, self.training.steps)
+        perceived, condition, wanted = self._batch(samples, generator)
+        loss = self.policy.expert.loss(
+            wanted, perceived, condition, draws=self.training.draws, generator=generator
+        )
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    def _batch(self, samples: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        data, config = self.data, self.policy.config
+        demonstrations = [data.demonstrations[episode] for episode, _ in samples]
+        images = np.stack([one.images[step] for one, (_, step) in zip(demonstrations, samples, strict=True)])
+        pictures = vision.small_pictures(torch.from_numpy(images))
+        proprio = torch.from_numpy(
+            np.stack([one.proprio[step] for one, (_, step) in zip(demonstrations, samples, strict=True)])
+        )
+        tokens = torch.stack([data.tokens[episode][step] for episode, step in samples])
+        whole = torch.stack([data.whole[episode][step] for episode, step in samples])
+        if config.bank != "none":
+            waits = (torch.rand(len(samples), generator=generator) * self.training.longest_wait_s).tolist()
+            seconds = [data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
+            memory = self.policy.memory
+            tokens = self._recalled(samples, data.tokens, data.perceptual, seconds, memory.perceptual, tokens)
+            whole = self._recalled(samples, data.whole, data.cognitive, seconds, memory.cognitive, whole)
+        perceived, condition = self.policy.conditions(pictures, tokens, whole, proprio)
+        wanted = np.stack(
+            [
+                _chunk(one, step, config.expert.horizon)
+                for one, (_, step) in zip(demonstrations, samples, strict=True)
+            ]
+        )
+        return perceived, condition, torch.from_numpy(wanted)
+
+    def _recalled(
+        self,
+        samples: np.ndarray,
+        table: Sequence[Tensor],
+        held: Sequence[Sequence[HeldFrames]],
+        seconds: Sequence[Tensor],
+        bank: Any,
+        seen: Tensor,
+    ) -> Tensor:
+        longest = max(len(table[episode]) for episode, _ in samples)
+        weights, times, is_filled = padded([held[episode][step] for episode, step in samples], longest)
+        frames = torch.zeros(len(samples), longest, *seen.shape[1:])
+        stamps = torch.zeros(len(samples), longest)
+        for row, (episode, _) in enumerate(samples):
+            frames[row, : len(table[episode])] = table[episode]
+            stamps[row, : len(seconds[row])] = seconds[row]
+        entries = torch.einsum("blt,btnd->blnd", weights, frames)
+        when = torch.einsum("blt,bt->bl", times, stamps)
+        return recalled(bank.weights, bank.config, seen, entries, when, is_filled)
+
+
+def load_policy(path: Path, *, num_slots: int = 1) -> MemoryPolicy:
+    """The policy of a checkpoint, for `num_slots` robots.
+
+    Raises:
+        DamagedStore: it cannot be read.
+    """
+    state = _read(path)
+    policy = MemoryPolicy(build(MemoryPolicyConfig, state["policy"]), num_slots=num_slots)
+    load_policy_state(policy, state["weights"])
+    return policy.eval()
+
+
+def about(path: Path) -> dict[str, str]:
+    """What a checkpoint says of itself: its seed, and what its trainer was told."""
+    return dict(_read(path)["about"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+        raise DamagedStore(
+            f"the checkpoint {path} cannot be read ({error}). Train it again, or name another."
+        ) from error
+    if state.get("version") != CHECKPOINT_VERSION:
+        raise DamagedStore(
+            f"{path} has version {state.get('version')}; this package reads {CHECKPOINT_VERSION}."
+        )
+    return state
+
+
+def _chunk(one: Demonstration, step: int, horizon: int) -> Float32[np.ndarray, "h a"]:
+    """The next actions, the last one repeated at the episode's end."""
+    return one.actions[np.minimum(np.arange(step, step + horizon), len(one.actions) - 1)]
+
+
+def _rate(step: int, num_steps: int) -> float:
+    warm = min(50, max(1, num_steps // 10))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, num_steps - warm)))
