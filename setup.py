@@ -20,6 +20,7 @@ REQUIREMENTS = [
     "numpy>=1.26",
     "open3d>=0.19",
     "opencv-python-headless>=4.10",
+    "orjson>=3.10",
     "pillow>=10",
     "pyyaml>=6",
     "rich>=13",

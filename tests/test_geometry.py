@@ -85,3 +85,6 @@ def test_a_box_holds_exactly_what_it_is_drawn_around(points: list[np.ndarray], o
 def test_a_box_inside_out_is_refused() -> None:
     with pytest.raises(InvalidMessage, match="min <= max"):
         Box(min_m=(1, 0, 0), max_m=(0, 1, 1))
+    for low in ((np.nan, 0, 0), (-np.inf, 0, 0), (0, 0)):
+        with pytest.raises(InvalidMessage, match="three finite numbers"):
+            Box(min_m=low, max_m=(2, 1, 1))

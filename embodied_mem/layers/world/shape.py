@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int64
 
-from embodied_mem.geometry import Box
+from embodied_mem.geometry import Box, bounds
 
 HEADER = struct.Struct("<fi")
 KEY_OFFSET = 1 << 20
@@ -103,7 +103,7 @@ class Shape:
         is_sure = self._hits >= 2
         if 2 * int(is_sure.sum()) < len(is_sure):
             is_sure = np.ones(len(is_sure), dtype=bool)
-        low, high = self._low[is_sure].min(axis=0), self._high[is_sure].max(axis=0)
+        low, high = bounds(self._low[is_sure])[0], bounds(self._high[is_sure])[1]
         return Box(min_m=tuple(low.tolist()), max_m=tuple(high.tolist()))
 
     def to_bytes(self) -> bytes:

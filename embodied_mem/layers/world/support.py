@@ -24,7 +24,7 @@ def find_support(thing: Thing, roster: Roster, skip_labels: tuple[str, ...]) -> 
     for other in roster.near(probe[None] - np.float32(0.02), probe[None] + np.float32(0.02), CONTACT_M):
         if other is thing or other.status != "here" or other.label in skip_labels:
             continue
-        if (other.box.size[:2].prod() < 0.8 * thing.box.size[:2].prod()) or not len(other.shape):
+        if other.box.footprint_m2 < 0.8 * thing.box.footprint_m2 or not len(other.shape):
             continue
         found = _contact(thing, other)
         if found is not None and (best is None or found[0] < best[0]):
@@ -37,7 +37,8 @@ def _contact(thing: Thing, other: Thing) -> tuple[float, str] | None:
     low, high = np.array(thing.box.min_m), np.array(thing.box.max_m)
     points = other.shape.points_world
     reach = np.maximum(0.02, other.shape.cell_m)
-    is_column = ((points[:, :2] >= low[:2] - reach) & (points[:, :2] <= high[:2] + reach)).all(axis=1)
+    is_within = (points[:, :2] >= low[:2] - reach) & (points[:, :2] <= high[:2] + reach)
+    is_column = is_within[:, 0] & is_within[:, 1]
     heights = points[is_column, 2]
     tolerance_m = CONTACT_M + other.shape.cell_m / 2
     beneath = heights[heights <= low[2] + tolerance_m]

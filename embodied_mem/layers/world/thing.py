@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import orjson
 from jaxtyping import Float32, Float64
 
 from embodied_mem.geometry import Box
@@ -53,7 +53,7 @@ class Thing:
     status: Status = "here"
     label_votes: dict[str, float] = field(default_factory=dict)
     color_sum: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
-    appearance: list[float] = field(default_factory=list)
+    appearance: Float64[np.ndarray, "d"] = field(default_factory=lambda: np.zeros(0))
     places: list[Placement] = field(default_factory=list)
     place_index: int = -1
     runs: list[Run] = field(default_factory=list)
@@ -81,6 +81,8 @@ class Thing:
 
     def label_share(self, label: str) -> float:
         """How much of the votes `label` has, 0..1."""
+        if len(self.label_votes) == 1:
+            return float(label in self.label_votes)
         total = sum(self.label_votes.values())
         return self.label_votes.get(label, 0.0) / total if total else 0.0
 
@@ -128,10 +130,10 @@ class Thing:
                 self.color_sum[channel] += lit * instance.color_rgb[channel]
             self.color_sum[3] += lit
         seen = instance.appearance.astype(np.float64)
-        old = np.array(self.appearance) if len(self.appearance) == len(seen) else np.zeros_like(seen)
+        old = self.appearance if len(self.appearance) == len(seen) else np.zeros_like(seen)
         share = max(0.05, 1.0 / (self.num_views + 1))
         mixed = (1 - share) * old + share * seen
-        self.appearance = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).tolist()
+        self.appearance = mixed / max(math.sqrt(float(np.dot(mixed, mixed))), 1e-9)
 
     def to_entity(self, config: WorldConfig) -> Entity:
         """The public picture of it, as believed now."""
@@ -157,12 +159,13 @@ class Thing:
         state["places"] = [[*p.position_world_m, *p.box.min_m, *p.box.max_m] for p in self.places]
         state["runs"] = [list(run.__dict__.values()) for run in self.runs]
         state["seen"], state["missed"] = self.seen.__dict__, self.missed.__dict__
-        return json.dumps(state).encode()
+        return orjson.dumps(state, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
 
     @classmethod
     def from_bytes(cls, payload: bytes, shape: Shape) -> Thing:
         """What `to_bytes` gave, with its shape."""
-        state = json.loads(payload)
+        state = orjson.loads(payload)
+        state["appearance"] = np.array(state["appearance"], dtype=np.float64)
         state["places"] = [
             Placement(position_world_m=tuple(p[:3]), box=Box(min_m=tuple(p[3:6]), max_m=tuple(p[6:9])))
             for p in state["places"]

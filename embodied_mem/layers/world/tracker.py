@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
-from embodied_mem.geometry import Box
+from embodied_mem.geometry import Box, bounds
 from embodied_mem.layers.world import looks as take
 from embodied_mem.layers.world.association import associate, corners, looks_alike, overlaps
 from embodied_mem.layers.world.identity import absorb, destination_of, note_arrival, origin_of
@@ -156,19 +157,26 @@ class Tracker:
 
     def _part_twins(self) -> None:
         """Where two things of one label are in view, neither keeps points that lie on the other."""
-        matched = [(self._state.roster[e], i) for e, i in self._matched.items() if e in self._state.roster]
+        by_label: dict[str, list[tuple[Thing, ObservedInstance]]] = defaultdict(list)
+        for entity_id, instance in self._matched.items():
+            thing = self._state.roster.get(entity_id)
+            if thing is not None:
+                by_label[thing.label].append((thing, instance))
+        for matched in by_label.values():
+            if len(matched) > 1:
+                self._part(matched)
+
+    def _part(self, matched: Sequence[tuple[Thing, ObservedInstance]]) -> None:
         boxes = corners([instance.box for _, instance in matched])
         for index, (thing, own) in enumerate(matched):
             if thing.status != "here":
                 continue
-            points = thing.shape.points_world
-            is_near = (points.min(axis=0) <= boxes[:, 1]).all(axis=1) & (
-                points.max(axis=0) >= boxes[:, 0]
-            ).all(axis=1)
+            low, high = bounds(thing.shape.points_world)
+            is_near = ((low <= boxes[:, 1]) & (high >= boxes[:, 0])).all(axis=1)
             for other_index in np.flatnonzero(is_near).tolist():
-                other, instance = matched[other_index]
-                if other_index == index or other.label != thing.label:
+                if other_index == index:
                     continue
+                instance = matched[other_index][1]
                 points = thing.shape.points_world
                 is_other = instance.box.contains(points) & ~own.box.contains(points, margin_m=0.03)
                 if is_other.any() and not is_other.all():
