@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -19,19 +20,37 @@ BENCHMARKS = {
     "policy": "embodied_mem.benchmarks.policy.run:run",
     "spine": "embodied_mem.benchmarks.spine:run",
     "world": "embodied_mem.benchmarks.world.bench:run",
+    "world-scale": "embodied_mem.benchmarks.world.parts:run_scale",
 }
 """Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult."""
+WITH_WORDS = {
+    "compare": "embodied_mem.benchmarks.suite.compare:run",
+    "demos": "embodied_mem.benchmarks.suite.demo_bench:run",
+    "suite": "embodied_mem.benchmarks.suite.run:run",
+}
+"""These take the words after NAME, too."""
 
 EPILOG = """\b
 Examples:
   embodied-mem bench spine --quick
   embodied-mem bench spine --check --out outputs/bench
   embodied-mem bench spine --quick --json | jq '.rows[] | {metric, value, ok}'
+  embodied-mem bench suite task=PutBlockBack,CountBlinks memory=none,ours delay=2,8 seeds=0:50
+  embodied-mem bench suite policy=expert seeds=0:100 out=outputs/bench/experts
+  embodied-mem bench suite memory=my_package.my_module:MyMemory
+  embodied-mem bench compare outputs/bench/suite.json@last_seen outputs/bench/suite.json@ours
+  embodied-mem bench demos task=PutBlockBack seeds=0:200 out=outputs/demos/put_block_back
+
+\b
+suite: every combination of task, policy (skills, expert, random), memory (none, frame_stack, last_seen, append_only,
+emem, ours, ours_now or module:attribute), delay, interference, noise and seeds; strict=false for the published rules;
+processes=2. Called again after a kill it goes on. compare: two results, each a file or file@memory.
 """
 
 
 @click.command("bench", epilog=EPILOG)
-@click.argument("name", type=click.Choice(sorted(BENCHMARKS)))
+@click.argument("name", type=click.Choice(sorted((*BENCHMARKS, *WITH_WORDS))))
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE | RESULT]...")
 @click.option("--quick", is_flag=True, help="A faithful smaller run of under a minute.")
 @click.option("--check", is_flag=True, help="Exit with 1 when a row misses its goal.")
 @click.option(
@@ -40,14 +59,21 @@ Examples:
 )  # fmt: skip
 @output.json_option
 @click.pass_context
-def command(ctx: click.Context, name: str, quick: bool, check: bool, out: Path, as_json: bool) -> None:
+def command(
+    ctx: click.Context, name: str, words: tuple[str, ...], quick: bool, check: bool, out: Path, as_json: bool
+) -> None:
     """Run the benchmark NAME."""
+    if words and name not in WITH_WORDS:
+        raise click.UsageError(
+            f"bench {name} takes no further words, but was given {' '.join(words)!r}.", ctx
+        )
     from embodied_mem.benchmarks.page import write_page
     from embodied_mem.benchmarks.results import write_json
 
     console = output.console()
     with console.status(f"bench {name}") as status:
-        result = _runner(name)(quick=quick, progress=lambda doing: status.update(f"bench {name}: {doing}"))
+        run = partial(_runner(name), words) if name in WITH_WORDS else _runner(name)
+        result = run(quick=quick, progress=lambda doing: status.update(f"bench {name}: {doing}"))
     json_path = write_json(result, out / f"{name}.json")
     html_path = write_page(result, out / f"{name}.html")
     output.print_result(result.as_json(), as_json, lambda: show_rows(result))
@@ -71,5 +97,5 @@ def _cells(row: Row) -> tuple[str, str, str, str, str]:
 
 
 def _runner(name: str) -> Callable[..., BenchmarkResult]:
-    module, _, function = BENCHMARKS[name].partition(":")
+    module, _, function = {**BENCHMARKS, **WITH_WORDS}[name].partition(":")
     return cast("Callable[..., BenchmarkResult]", getattr(importlib.import_module(module), function))

@@ -24,10 +24,10 @@ from embodied_mem.benchmarks.world.exam import (
     questions_of,
 )
 from embodied_mem.benchmarks.world.families import finding_dory
-from embodied_mem.benchmarks.world.foresight import METHODS, measure_foresight
+from embodied_mem.benchmarks.world.identity import IdentityLog
 from embodied_mem.benchmarks.world.memory_chronicle import MemoryChronicle
 from embodied_mem.benchmarks.world.ost import ost_types
-from embodied_mem.benchmarks.world.scale import measure_scale
+from embodied_mem.benchmarks.world.parts import PART_GOALS, part_rows, part_sizes
 from embodied_mem.benchmarks.world.true_chronicle import TrueChronicle
 from embodied_mem.errors import MissingExtra
 from embodied_mem.robot_memory import RobotMemory
@@ -39,18 +39,12 @@ GOALS = {
     "perfect.dory": Goal(op=">=", value=1.0),
     "perfect.ost": Goal(op=">=", value=0.99),
     "perfect.where_after_move.max_m": Goal(op="<=", value=0.1),
+    "headline.idf1": Goal(op=">=", value=0.95),
     "headline.all": Goal(op=">=", value=0.9),
     "headline.lead.last_seen": Goal(op=">=", value=0.25),
     "headline.lead.append_only": Goal(op=">=", value=0.25),
     "headline.lead.emem": Goal(op=">=", value=0.25),
-    "priors.log_loss.gain_on_last_seen": Goal(op=">=", value=0.0),
-    "priors.log_loss.gain_on_uniform": Goal(op=">=", value=0.0),
-    "priors.brier.gain_on_last_seen": Goal(op=">=", value=0.0),
-    "priors.brier.gain_on_uniform": Goal(op=">=", value=0.0),
-    "scale.where.cpu_ms": Goal(op="<=", value=2.0),
-    "scale.hybrid.p95_cpu_ms": Goal(op="<=", value=15.0),
-    "scale.changes.cpu_ms": Goal(op="<=", value=10.0),
-    "scale.observations_per_s": Goal(op=">=", value=1000.0),
+    **PART_GOALS,
 }
 CURVES = (
     *(Condition(name=f"miss_rate={rate:g}", miss_rate=rate) for rate in (0.1, 0.2, 0.4)),
@@ -63,10 +57,6 @@ QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
 DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(200, 204))
 """Homes and errands that nothing was tuned on; memories get five frames a second."""
 NUM_CURVE_DAYS = 1
-QUICK_WEEKS, WEEKS = (range(700, 702), 6), (range(700, 708), 14)
-"""Homes that somebody lives in, and how many patrols, six hours apart, a robot makes; nothing was tuned on them."""
-QUICK_SCALE, SCALE = (400, 1, 50), (10_000, 2, 300)
-"""Things, rounds through the hall (six looks at each thing), questions of each kind."""
 
 
 @dataclass
@@ -76,6 +66,7 @@ class Totals:
     dory: dict[str, dict[str, Tally]] = field(default_factory=dict)
     ost: dict[str, dict[str, Tally]] = field(default_factory=dict)
     where_errors_m: list[float] = field(default_factory=list)
+    idf1: dict[str, list[float]] = field(default_factory=dict)
     reports: list[DayReport] = field(default_factory=list)
 
     def note(self, condition: str, who: str, dory: Tally, ost: Tally) -> None:
@@ -92,12 +83,10 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
     for index, day in enumerate(days):
         conditions = [PERFECT, HEADLINE, *(CURVES if not quick and index < NUM_CURVE_DAYS else ())]
         _live_and_ask(day, conditions, totals, progress)
-    size = QUICK_SCALE if quick else SCALE
-    weeks = QUICK_WEEKS if quick else WEEKS
-    rows = [*score_rows(totals), *_prior_rows(*weeks, progress), *_scale_rows(*size, progress)]
+    rows = [*score_rows(totals), *part_rows(quick=quick, progress=progress)]
     config = {
-        "quick": quick, "days": [asdict(day) for day in days], "scale": size, "headline": asdict(HEADLINE),
-        "curve_days": 0 if quick else NUM_CURVE_DAYS, "weeks": [list(weeks[0]), weeks[1]],
+        "quick": quick, "days": [asdict(day) for day in days], "headline": asdict(HEADLINE),
+        "curve_days": 0 if quick else NUM_CURVE_DAYS, **part_sizes(quick=quick),
     }  # fmt: skip
     return BenchmarkResult(
         name="world", rows=tuple(rows), config=config, seeds=[day.seed for day in days], extra=_extra(totals)
@@ -108,7 +97,12 @@ def _live_and_ask(day: Day, conditions: Sequence[Condition], totals: Totals, pro
     with tempfile.TemporaryDirectory(prefix="world-") as folder:
         log_path = Path(folder) / "simulator.jsonl"
         witnesses = [
-            Witnesses(condition=one, memory=RobotMemory.open(), baselines=_baselines(one))
+            Witnesses(
+                condition=one,
+                memory=RobotMemory.open(),
+                baselines=_baselines(one),
+                identity=IdentityLog() if one in (PERFECT, HEADLINE) else None,
+            )
             for one in conditions
         ]
         try:
@@ -124,6 +118,9 @@ def _live_and_ask(day: Day, conditions: Sequence[Condition], totals: Totals, pro
                     totals.note(
                         one.condition.name, name, examine(baseline, truth, dory), examine_ost(baseline, ost)
                     )
+                if one.identity is not None:
+                    score = one.identity.idf1(truth.household, one.memory)
+                    totals.idf1.setdefault(one.condition.name, []).append(score)
                 if one.condition.is_perfect:
                     totals.where_errors_m += _where_errors_m(ours, truth)
         finally:
@@ -163,6 +160,8 @@ def score_rows(totals: Totals) -> list[Row]:
         measured(
             GOALS, "perfect.where_after_move.max_m", max(totals.where_errors_m, default=float("nan")), "m"
         ),
+        measured(GOALS, "headline.idf1", float(np.mean(totals.idf1["headline"]))),
+        measured(GOALS, "perfect/idf1", float(np.mean(totals.idf1["perfect"]))),
         measured(GOALS, "headline.all", _pooled(totals, "headline", OURS)),
         measured(GOALS, "headline/dory", headline[OURS].share()),
         measured(GOALS, "headline/ost", totals.ost["headline"][OURS].share()),
@@ -210,49 +209,6 @@ def _on_what_it_can(totals: Totals, condition: str, who: str) -> tuple[float, fl
         theirs.add(table[condition][who])
     keys = [key for key in theirs.asked if key not in theirs.cannot]
     return ours.share(keys), theirs.share(keys)
-
-
-def _prior_rows(seeds: Sequence[int], num_patrols: int, progress: Progress) -> list[Row]:
-    """Beliefs about where unseen things are: ours beside last-seen and uniform."""
-    found = measure_foresight(seeds, num_patrols, progress)
-    rows: list[Row] = []
-    for name in ("last_seen", "uniform"):
-        ours, theirs = found.log_loss("ours"), found.log_loss(name)
-        rows.append(
-            measured(GOALS, f"priors.log_loss.gain_on_{name}", theirs - ours, "nats", baseline=theirs)
-        )
-        ours, theirs = float(np.mean(found.brier["ours"])), float(np.mean(found.brier[name]))
-        rows.append(measured(GOALS, f"priors.brier.gain_on_{name}", theirs - ours, baseline=theirs))
-    for method in METHODS:
-        rows += [
-            measured(GOALS, f"priors/calibration_error/{method}", found.calibration_error(method)),
-            measured(GOALS, f"priors/looks_for_moved/{method}", float(np.mean(found.moved_ranks[method]))),
-        ]
-    for method, ranks in found.unseen_ranks.items():
-        rows.append(measured(GOALS, f"priors/looks_for_never_seen/{method}", float(np.mean(ranks))))
-    rows.append(measured(GOALS, "priors/questions", len(found.truth["ours"])))
-    return rows
-
-
-def _scale_rows(num_entities: int, looks: int, num_asked: int, progress: Progress) -> list[Row]:
-    costs = measure_scale(num_entities, looks, num_asked, progress)
-    times = costs.questions_ms
-
-    def row(metric: str, name: str, at: float) -> Row:
-        low, high = np.percentile(times[name], (5, 95))
-        value = float(np.percentile(times[name], at))
-        return measured(GOALS, metric, value, "ms", interval=(float(low), float(high)))
-
-    return [
-        row("scale.where.cpu_ms", "where", 50),
-        row("scale.hybrid.p95_cpu_ms", "hybrid", 95),
-        row("scale.changes.cpu_ms", "changes", 50),
-        row("scale/words.p95_cpu_ms", "words", 95),
-        row("scale/count.cpu_ms", "count", 50),
-        measured(GOALS, "scale.observations_per_s", costs.observations_per_s, "1/s"),
-        measured(GOALS, "scale/entities", costs.num_entities),
-        measured(GOALS, "scale/observations", costs.num_observations),
-    ]
 
 
 def _extra(totals: Totals) -> dict[str, Any]:

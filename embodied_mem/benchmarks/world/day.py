@@ -11,6 +11,7 @@ import numpy as np
 
 from embodied_mem.benchmarks.world.baselines import Baseline
 from embodied_mem.benchmarks.world.degrade import STRUCTURE, Condition, degraded
+from embodied_mem.benchmarks.world.identity import IdentityLog
 from embodied_mem.perception import Perception
 from embodied_mem.robot_memory import RobotMemory
 
@@ -35,6 +36,7 @@ class Witnesses:
     condition: Condition
     memory: RobotMemory
     baselines: dict[str, Baseline] = field(default_factory=dict)
+    identity: IdentityLog | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +104,12 @@ class _Teller:
         frame = degraded(
             to_frame(observation, info, self._names), self._witnesses.condition, self._wrong_labels, self._rng
         )
-        self._witnesses.memory.observe(frame)
-        if self._witnesses.baselines:
-            percept = self._perception.perceive(frame)
-            for baseline in self._witnesses.baselines.values():
-                baseline.observe(percept)
+        report = self._witnesses.memory.observe(frame)
+        identity = self._witnesses.identity
+        if identity is None and not self._witnesses.baselines:
+            return
+        percept = self._perception.perceive(frame)
+        if identity is not None:
+            identity.note(percept, report.world_delta, self._witnesses.memory)
+        for baseline in self._witnesses.baselines.values():
+            baseline.observe(percept)

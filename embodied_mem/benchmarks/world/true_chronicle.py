@@ -23,7 +23,7 @@ class TrueChronicle:
     is_truth = True
 
     def __init__(self, path: Path) -> None:
-        self._truth = HouseholdTruth.from_log(path)
+        self._truth = self.household = HouseholdTruth.from_log(path)
         with path.open(encoding="utf-8") as lines:
             frames = [record for record in map(json.loads, lines) if record["type"] == "frame"]
         self._stamps = [int(frame["stamp_ns"]) for frame in frames]
