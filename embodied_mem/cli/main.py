@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Train the memory policy on a memory task.",
     "eval": "Run episodes with a trained policy.",
     "bench": "Measure, and compare with the goals.",
+    "play": "Try a memory task yourself, in a terminal.",
     "inspect": "Show what a saved memory holds.",
     "serve": "Offer a saved memory to language models over MCP.",
     "export": "Write a saved memory's map, graph or pictures to a file.",

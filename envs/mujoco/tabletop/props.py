@@ -80,8 +80,8 @@ def button(name: str, colour: Colour, *, num_marks: int = 0) -> Prop:
     knob = Solid(shape="cylinder", size_m=(0.046, 0.022), offset_m=(0.0, 0.0, 0.018))
     marks = tuple(
         Solid(
-            shape="box", size_m=(0.016, 0.011, 0.006), colour=WHITE,
-            offset_m=(-0.055, 0.02 * (i - (num_marks - 1) / 2), 0.003),
+            shape="box", size_m=(0.03, 0.014, 0.004), colour=WHITE,
+            offset_m=(-0.064, 0.024 * (i - (num_marks - 1) / 2), 0.002),
         )
         for i in range(num_marks)
     )  # fmt: skip

@@ -1,0 +1,49 @@
+"""A strip of pictures of every task, as docs/tasks.md shows them: `python -m embodied_mem.benchmarks.suite.pictures`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from embodied_mem.envs import tabletop_id
+from embodied_mem.envs.mujoco.tabletop import TASK_NAMES
+from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
+
+SEED, SIZE_PX = 3, (144, 160)
+MOST_PICTURES = 6
+FOLDER = Path("docs/pictures/tasks")
+
+
+def strip_of(task: str) -> UInt8[np.ndarray, "h w 3"]:
+    """Some views of the expert's episode, the first and the last among them."""
+    env: Any = gymnasium.make(tabletop_id(task), image_size=SIZE_PX, obs_modes=("rgb",)).unwrapped
+    observation, _ = env.reset(seed=SEED)
+    expert, views, is_over = ScriptedExpert(env.episode), [observation["rgb"]], False
+    while not is_over:
+        observation, _, terminated, truncated, _ = env.step(expert.act())
+        views.append(observation["rgb"])
+        is_over = terminated or truncated
+    env.close()
+    chosen = np.unique(np.linspace(0, len(views) - 1, min(MOST_PICTURES, len(views))).round().astype(int))
+    return np.concatenate([views[i] for i in chosen], axis=1)
+
+
+def write_pictures(folder: Path) -> list[Path]:
+    """One PNG a task."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for task in TASK_NAMES:
+        path = folder / f"{task}.png"
+        Image.fromarray(strip_of(task)).quantize(64).save(path, optimize=True)
+        paths.append(path)
+    return paths
+
+
+if __name__ == "__main__":
+    write_pictures(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)

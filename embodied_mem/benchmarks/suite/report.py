@@ -1,0 +1,166 @@
+"""The suite's result: a row for each cell against its chance, failures by class, curves over delay and interference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from embodied_mem.benchmarks.results import BenchmarkResult, Row
+from embodied_mem.benchmarks.suite.play_out import Cell, Outcome
+from embodied_mem.benchmarks.suite.running import Done, as_records
+from embodied_mem.benchmarks.suite.settings import SuiteSettings
+from embodied_mem.benchmarks.suite.statistics import wilson
+from embodied_mem.viz.report import Picture, Section, Table, Text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Outcomes = Mapping[int, Outcome]
+FAILURES = ("recall", "motor", "no_commit")
+CURVES = ("delay", "interference", "noise")
+ABOUT = (
+    "Each task hides a variable that only its cue shows. From the gate on, every observation is the same whatever was "
+    "hidden (a test proves it to the byte), so that chance is the success of the best policy without memory. Intervals "
+    "are Wilson's, 95 %. The skills see labels and ids that the simulator gives: what is scored here is memory, not "
+    "perception or motor skill."
+)
+
+
+def chances(tasks: Sequence[str]) -> dict[str, float]:
+    """The proven chance level of each task."""
+    from embodied_mem.envs.mujoco.tabletop.catalog import make_task
+
+    return {task: make_task(task).facts.chance for task in tasks}
+
+
+def make_result(
+    done: Done, settings: SuiteSettings, strips: Mapping[str, UInt8[np.ndarray, "h w 3"]]
+) -> BenchmarkResult:
+    """The whole result. `strips` are pictures of failed episodes by their caption."""
+    chance = chances(sorted({cell.task for cell in done}))
+    rows = [row_of(cell, outcomes, chance[cell.task]) for cell, outcomes in done.items()]
+    sections: list[Section] = [
+        Text(title="What is measured", text=ABOUT),
+        *_tables(done, chance),
+        *_curves(done, chance),
+        *(Picture(title="A failure", image=strip, caption=caption) for caption, strip in strips.items()),
+    ]
+    return BenchmarkResult(
+        name="suite", rows=tuple(rows), config=_config(settings), seeds=settings.seeds,
+        extra={"chance": chance, "failures": _failures(done), "episodes": as_records(done)}, sections=sections,
+    )  # fmt: skip
+
+
+def name_of(cell: Cell) -> str:
+    """A dotted metric name: only what differs from the defaults is in it."""
+    default = Cell(task=cell.task, policy=cell.policy, memory=cell.memory)
+    more = [
+        f"{key}={getattr(cell, key)}"
+        for key in (*CURVES, "strict")
+        if getattr(cell, key) != getattr(default, key)
+    ]
+    return "/".join([f"suite.{cell.task}.{cell.policy}.{cell.memory}", *more])
+
+
+def row_of(cell: Cell, outcomes: Outcomes, chance: float) -> Row:
+    """The share of successes, with chance as the baseline."""
+    num_right = sum(outcome.success for outcome in outcomes.values())
+    return Row(
+        metric=name_of(cell), value=num_right / len(outcomes), unit="of episodes",
+        interval=wilson(num_right, len(outcomes)), baseline=chance,
+    )  # fmt: skip
+
+
+def _config(settings: SuiteSettings) -> dict[str, Any]:
+    plain = {
+        key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()
+    }
+    return {**plain, "out": str(settings.out)}
+
+
+def _tables(done: Done, chance: Mapping[str, float]) -> list[Section]:
+    """One table per setting of the curves: tasks down, memories across."""
+    settings = sorted({(cell.delay, cell.interference, cell.noise) for cell in done})
+    return [_table(done, chance, *one) for one in settings]
+
+
+def _table(done: Done, chance: Mapping[str, float], delay: int, scenes: int, noise: float) -> Table:
+    here = {c: o for c, o in done.items() if (c.delay, c.interference, c.noise) == (delay, scenes, noise)}
+    columns = list(dict.fromkeys((cell.policy, cell.memory) for cell in here))
+    tasks = list(dict.fromkeys(cell.task for cell in here))
+    at = {(cell.task, cell.policy, cell.memory): outcomes for cell, outcomes in here.items()}
+    rows = [
+        (task, f"{chance[task]:.3g}", *(_cell(at.get((task, *column)), chance[task]) for column in columns))
+        for task in tasks
+    ]
+    heads = [memory if policy == "skills" else policy for policy, memory in columns]
+    return Table(
+        title=f"Success with delay {delay}, {scenes} distracting scenes, noise {noise:g}",
+        columns=("task", "chance", *heads), rows=rows, note="* above chance: Wilson's interval lies wholly above it.",
+    )  # fmt: skip
+
+
+def _cell(outcomes: Outcomes | None, chance: float) -> str:
+    if not outcomes:
+        return ""
+    num_right = sum(outcome.success for outcome in outcomes.values())
+    low, high = wilson(num_right, len(outcomes))
+    return f"{num_right / len(outcomes):.2f} ({low:.2f} to {high:.2f}){'*' if low > chance else ''}"
+
+
+def _failures(done: Done) -> dict[str, dict[str, int]]:
+    return {
+        name_of(cell): {kind: sum(o.failure == kind for o in outcomes.values()) for kind in FAILURES}
+        for cell, outcomes in done.items()
+    }
+
+
+def _curves(done: Done, chance: Mapping[str, float]) -> list[Section]:
+    found: list[Section] = []
+    for axis in CURVES:
+        if len({getattr(cell, axis) for cell in done}) > 1:
+            found.append(
+                Picture(
+                    title=f"Success over {axis}", image=_curve(done, chance, axis),
+                    caption="Mean over the tasks, each with its own chance; the dashed line is the mean chance.",
+                )
+            )  # fmt: skip
+    return found
+
+
+def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarray, "h w 3"]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 3.6), dpi=100)
+    axes = figure.add_subplot()
+    for policy, memory in dict.fromkeys((cell.policy, cell.memory) for cell in done):
+        mine = {c: o for c, o in done.items() if (c.policy, c.memory) == (policy, memory)}
+        points: dict[float, list[float]] = {}
+        for cell, outcomes in mine.items():
+            points.setdefault(getattr(cell, axis), []).append(
+                np.mean([o.success for o in outcomes.values()]).item()
+            )
+        xs = sorted(points)
+        axes.plot(
+            xs,
+            [float(np.mean(points[x])) for x in xs],
+            marker="o",
+            label=memory if policy == "skills" else policy,
+        )
+    axes.axhline(float(np.mean([chance[cell.task] for cell in done])), ls="--", color="gray", lw=1)
+    axes.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02))
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.tight_layout()
+    return _image(figure)
+
+
+def _image(figure: Figure) -> UInt8[np.ndarray, "h w 3"]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,113 @@
+"""What `embodied-mem bench suite` runs: `key=value` words, every combination of the lists among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+
+from embodied_mem.benchmarks.suite.play_out import MEMORIES, Cell
+from embodied_mem.benchmarks.suite.policies import POLICIES
+from embodied_mem.benchmarks.suite.skills import SKILLS
+from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+
+QUICK_SEEDS, SEEDS = tuple(range(4)), tuple(range(50))
+DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "ours_now")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteSettings:
+    """Lists are crossed with one another. seeds: a list or `begin:end`. processes: how many run at once.
+
+    A memory is a name or `module:attribute`; a policy "skills", "expert" or "random" (the last two ask no memory).
+    """
+
+    task: tuple[str, ...] = tuple(SKILLS)
+    policy: tuple[str, ...] = ("skills",)
+    memory: tuple[str, ...] = DEFAULT_MEMORIES
+    delay: tuple[int, ...] = (2,)
+    interference: tuple[int, ...] = (0,)
+    noise: tuple[float, ...] = (0.0,)
+    strict: bool = True
+    seeds: tuple[int, ...] = SEEDS
+    processes: int = 2
+    out: Path = Path("outputs/bench/suite")
+
+    def __post_init__(self) -> None:
+        _check("task", self.task, SKILLS)
+        _check("policy", self.policy, POLICIES)
+        _check("memory", [name for name in self.memory if ":" not in name], MEMORIES)
+        if self.processes < 1 or not self.seeds:
+            raise ConfigError(
+                f"processes={self.processes} and {len(self.seeds)} seeds; both must be at least 1, as in seeds=0:50."
+            )
+
+    def cells(self) -> list[Cell]:
+        """Every combination. Policies that ask no memory run once, with none; tasks without a gate once per delay."""
+        found: dict[Cell, None] = {}
+        for task, policy, memory, delay, scenes, noise in product(
+            self.task, self.policy, self.memory, self.delay, self.interference, self.noise
+        ):
+            has_gate = task != "LiftNTimes"
+            found[
+                Cell(
+                    task=task, policy=policy, memory=memory if policy == "skills" else "none",
+                    delay=delay if has_gate else self.delay[0], interference=scenes if has_gate else 0, noise=noise,
+                    strict=self.strict,
+                )
+            ] = None  # fmt: skip
+        return list(found)
+
+
+def parse_settings(words: Sequence[str], *, quick: bool = False) -> SuiteSettings:
+    """Settings from `key=value` words.
+
+    Raises:
+        UnknownConfigKey: a key that there is not, with the nearest one.
+        ConfigError: a value that cannot be read.
+    """
+    known = [field.name for field in fields(SuiteSettings)]
+    values: dict[str, object] = {"seeds": QUICK_SEEDS if quick else SEEDS}
+    for word in words:
+        key, is_pair, text = word.partition("=")
+        if not is_pair or key not in known:
+            raise UnknownConfigKey(
+                f"bench suite does not take {word!r}; it takes {', '.join(f'{k}=...' for k in known)}."
+                f"{did_you_mean(key, known)}"
+            )
+        values[key] = _value(key, text)
+    return SuiteSettings(**values)  # type: ignore[arg-type]
+
+
+def _value(key: str, text: str) -> object:
+    try:
+        match key:
+            case "seeds":
+                return _seeds(text)
+            case "delay" | "interference":
+                return tuple(int(part) for part in text.split(","))
+            case "noise":
+                return tuple(float(part) for part in text.split(","))
+            case "processes":
+                return int(text)
+            case "strict":
+                return {"true": True, "false": False}[text.lower()]
+            case "out":
+                return Path(text)
+            case _:
+                return tuple(text.split(","))
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"{key}={text!r} cannot be read; see `embodied-mem bench --help`.") from error
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    begin, is_range, end = text.partition(":")
+    return tuple(range(int(begin), int(end))) if is_range else tuple(int(part) for part in text.split(","))
+
+
+def _check(key: str, names: Sequence[str], known: Iterable[str]) -> None:
+    allowed = sorted(known)
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(f"no {key} {name!r}; there are {allowed}.{did_you_mean(name, allowed)}")

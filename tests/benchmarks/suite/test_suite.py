@@ -1,0 +1,222 @@
+"""The suite: memories behind one protocol, runs that go on after a kill, results that can be compared."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from embodied_mem.benchmarks.suite.protocol import TaskMemory
+from embodied_mem.benchmarks.suite.statistics import mcnemar, paired, wilson
+from embodied_mem.errors import ConfigError, UnknownConfigKey
+
+SEEDS = tuple(range(6))
+ALL_TASKS_SOLVED_BY_A_LIST = (
+    "PutBlockBack", "RearrangeBlock", "ReopenDrawer", "RememberColor3", "RememberColor5", "RememberColor9",
+    "ShellGameSwap", "CountBlinks", "ChainOfColors3", "ChainOfColors5", "SeqPushButtons", "LiftNTimes", "TakeItBack",
+    "HiddenInDrawer", "PlaceAfterButton",
+)  # fmt: skip
+
+
+def test_wilsons_interval_is_the_published_one() -> None:
+    # Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
+    assert wilson(20, 20)[1] == 1.0
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_paired_runs_are_compared_by_the_pairs_that_differ() -> None:
+    assert mcnemar(0, 0) == 1.0
+    assert mcnemar(1, 9) == pytest.approx(2 * 11 / 1024)
+    found = paired([True] * 10 + [False] * 10, [True] * 10 + [True] * 8 + [False] * 2)
+    assert (found.only_a, found.only_b, found.difference) == (0, 8, 0.4)
+    assert found.interval[0] > 0
+    assert found.p_value == pytest.approx(2 / 256)
+
+
+@pytest.mark.mujoco
+class TestPlaying:
+    @pytest.mark.parametrize("task", ALL_TASKS_SOLVED_BY_A_LIST)
+    def test_the_example_of_the_docs_solves_every_task_and_no_memory_does_not(
+        self, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+        from embodied_mem.benchmarks.suite.skills import SKILLS
+
+        assert set(SKILLS) == set(ALL_TASKS_SOLVED_BY_A_LIST)
+        (tmp_path / "notebook_of_the_docs.py").write_text(example_of_the_docs(), encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "notebook_of_the_docs", raising=False)
+        cell = suite.Cell(task=task, policy="skills", memory="notebook_of_the_docs:Notebook")
+        with_list = list(suite.play_out(cell, SEEDS))
+        without = list(suite.play_out(replace(cell, memory="none"), SEEDS))
+        assert sum(outcome.success for outcome in with_list) == len(SEEDS)
+        assert sum(outcome.success for outcome in without) < len(SEEDS)
+
+    @pytest.mark.parametrize(
+        "memory", ["frame_stack", "last_seen", "append_only", "ours", "ours_now", "emem"]
+    )
+    def test_every_memory_plays_and_an_episode_is_a_function_of_its_seed(self, memory: str) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        if memory == "emem":
+            pytest.importorskip("emem")
+        cell = suite.Cell(task="PutBlockBack", policy="skills", memory=memory)
+        assert isinstance(suite.make_memory(memory), TaskMemory)
+        first = list(suite.play_out(cell, (3, 4, 5)))
+        again = [outcome for seed in (5, 3, 4) for outcome in suite.play_out(cell, (seed,))]
+        assert {o.seed: o for o in first} == {o.seed: o for o in again}
+
+    def test_our_history_puts_a_block_back_and_what_holds_now_does_not(self) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        cell = suite.Cell(task="TakeItBack", policy="skills", memory="ours")
+        assert sum(o.success for o in suite.play_out(cell, SEEDS)) == len(SEEDS)
+        assert sum(o.success for o in suite.play_out(replace(cell, memory="ours_now"), SEEDS)) == 0
+
+    def test_a_longer_delay_empties_a_stack_of_frames(self) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        cell = suite.Cell(task="RememberColor9", policy="skills", memory="frame_stack")
+        assert all(o.success for o in suite.play_out(cell, SEEDS))
+        assert sum(o.success for o in suite.play_out(replace(cell, delay=6), SEEDS)) < 4
+
+    def test_distracting_scenes_do_not_mislead_a_list_of_everything(self) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        cell = suite.Cell(task="ChainOfColors3", policy="skills", memory="append_only", interference=3)
+        assert all(o.success for o in suite.play_out(cell, SEEDS))
+
+    def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(self, tmp_path: Path) -> None:
+        from embodied_mem.benchmarks.suite import running
+        from embodied_mem.benchmarks.suite.settings import parse_settings
+
+        words = [
+            "task=RememberColor3",
+            "memory=none,append_only",
+            "seeds=0:4",
+            f"out={tmp_path}",
+            "processes=1",
+        ]
+        settings = parse_settings(words)
+        whole = running.run_cells(
+            settings.cells(), settings.seeds, tmp_path, processes=1, on_episode=lambda d, t: None
+        )
+        path = tmp_path / running.EPISODES_FILE
+        lines = path.read_text().splitlines(keepends=True)
+        assert len(lines) == 8
+        path.write_text("".join(lines[:5]) + lines[5][:20])  # the kill came in the middle of a line
+        told: list[tuple[int, int]] = []
+        again = running.run_cells(
+            settings.cells(),
+            settings.seeds,
+            tmp_path,
+            processes=1,
+            on_episode=lambda d, t: told.append((d, t)),
+        )
+        assert again == whole
+        assert told[0] == (5, 8)
+        assert told[-1] == (8, 8)
+
+    def test_two_processes_find_what_one_finds(self, tmp_path: Path) -> None:
+        from embodied_mem.benchmarks.suite import running
+        from embodied_mem.benchmarks.suite.settings import parse_settings
+
+        settings = parse_settings(["task=RememberColor3", "memory=none,append_only", "seeds=0:3"])
+        found = [
+            running.run_cells(
+                settings.cells(), settings.seeds, tmp_path / str(n), processes=n, on_episode=lambda d, t: None
+            )
+            for n in (1, 2)
+        ]
+        assert found[0] == found[1]
+
+    def test_episodes_of_another_commit_are_not_mixed_in(self, tmp_path: Path) -> None:
+        from embodied_mem.benchmarks.suite import running
+
+        (tmp_path / running.RUN_FILE).write_text(json.dumps({"commit": "0123"}))
+        with pytest.raises(ConfigError, match="has episodes of commit 0123"):
+            running.run_cells([], [], tmp_path, processes=1, on_episode=lambda d, t: None)
+
+    def test_the_command_writes_a_result_and_a_page_and_two_memories_of_it_compare(
+        self, tmp_path: Path
+    ) -> None:
+        from click.testing import CliRunner
+
+        from embodied_mem.cli.main import cli
+
+        words = [
+            "task=TakeItBack,RememberColor3", "memory=none,append_only", "seeds=0:5", "delay=2,5", "processes=1",
+            f"out={tmp_path / 'run'}",
+        ]  # fmt: skip
+        done = CliRunner().invoke(cli, ["bench", "suite", *words, "--out", str(tmp_path), "--json"])
+        assert done.exit_code == 0, done.output
+        result = json.loads((tmp_path / "suite.json").read_text())
+        assert {row["metric"] for row in result["rows"]} >= {
+            "suite.TakeItBack.skills.none", "suite.TakeItBack.skills.none/delay=5",
+        }  # fmt: skip
+        by_name = {row["metric"]: row for row in result["rows"]}
+        assert by_name["suite.TakeItBack.skills.append_only"]["value"] == 1.0
+        assert by_name["suite.TakeItBack.skills.none"]["baseline"] == pytest.approx(0.0374, abs=1e-4)
+        assert result["failures"]["suite.TakeItBack.skills.none"]["recall"] >= 4
+        page = (tmp_path / "suite.html").read_text()
+        assert "Success over delay" in page
+        assert list((tmp_path / "run" / "failures").glob("*.gif"))
+        path = tmp_path / "suite.json"
+        done = CliRunner().invoke(
+            cli, ["bench", "compare", f"{path}@none", f"{path}@append_only", "--out", str(tmp_path), "--json"]
+        )
+        assert done.exit_code == 0, done.output
+        compared = json.loads((tmp_path / "compare.json").read_text())["paired"]["TakeItBack"]
+        assert compared["num_pairs"] == 10
+        assert compared["difference"] >= 0.8
+
+    def test_results_that_cannot_be_compared_are_refused(self, tmp_path: Path) -> None:
+        from embodied_mem.benchmarks.suite.compare import compare, read_side
+
+        with pytest.raises(ConfigError, match="no result at"):
+            compare(str(tmp_path / "none.json"), "b.json")
+        path = tmp_path / "a.json"
+        cells = [{"task": "T", "memory": m, "policy": "skills"} for m in ("one", "two")]
+        path.write_text(json.dumps({"episodes": [{"cell": c, "seed": 0, "success": True} for c in cells]}))
+        with pytest.raises(ConfigError, match="several memories"):
+            read_side(str(path))
+        with pytest.raises(ConfigError, match="no memory 'three'"):
+            read_side(f"{path}@three")
+
+    @pytest.mark.parametrize(
+        ("word", "error"),
+        [
+            ("tsak=PutBlockBack", "Did you mean 'task'"),
+            ("task=PutBlok", "Did you mean"),
+            ("seeds=x", "cannot be read"),
+        ],
+    )
+    def test_words_that_cannot_be_are_refused(self, word: str, error: str) -> None:
+        from embodied_mem.benchmarks.suite.settings import parse_settings
+
+        with pytest.raises((UnknownConfigKey, ConfigError), match=error):
+            parse_settings([word])
+
+    def test_demos_are_counted_against_their_goal(self, tmp_path: Path) -> None:
+        from embodied_mem.benchmarks.suite import demo_bench
+
+        words = ["task=RememberColor3", "seeds=0:3", f"out={tmp_path}"]
+        result = demo_bench.run(words, quick=False, progress=lambda doing: None)
+        assert result.rows[0].metric == "demos.slowest_task.per_minute"
+        assert (tmp_path / "RememberColor3" / "meta" / "info.json").is_file()
+
+
+def example_of_the_docs() -> str:
+    """The class that docs/tasks.md shows."""
+    text = (Path(__file__).parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    (source,) = [
+        block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "class Notebook" in block
+    ]
+    assert len(source.splitlines()) <= 30
+    return source
