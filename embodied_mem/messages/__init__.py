@@ -16,7 +16,7 @@ from embodied_mem.messages.context import (
     EntityTokens,
     Keyframe,
 )
-from embodied_mem.messages.deltas import MapChange, ObserveReport, WorldDelta
+from embodied_mem.messages.deltas import MapChange, MapEvent, ObserveReport, WorldDelta
 from embodied_mem.messages.events import Event, ObjectMention
 from embodied_mem.messages.findings import (
     Associated,
@@ -100,6 +100,7 @@ __all__ = [
     "LikelyPlace",
     "Location",
     "MapChange",
+    "MapEvent",
     "Meeting",
     "Misplaced",
     "ObjectMention",

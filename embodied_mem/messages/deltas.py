@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+from embodied_mem.geometry import Box
 from embodied_mem.messages.knowledge import Change, EntityId
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapEvent:
+    """Occupied space that appeared, vanished or moved after `after_ns` (last seen as before) and before `before_ns`
+    (first seen as now): geometry alone, whatever a detector says.
+
+    `box` (world) is where it is, or was when it vanished; `before_box` where it was before it moved. `label` is the
+    most voted one, "" when none was; `num_cells` how many of the map's cells changed. A move is told besides the
+    appearance and disappearance that it is made of. When a thing appeared is known as well as its surroundings
+    (the brick of 8x8x8 cells) were watched.
+    """
+
+    kind: Literal["appeared", "vanished", "moved"]
+    box: Box
+    before_box: Box | None = None
+    label: str = ""
+    num_cells: int
+    after_ns: int
+    before_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class MapChange:
-    """What one frame did to the occupancy map, in Gaussians."""
+    """What one frame did to the occupancy map, in Gaussians, and what has become certain to have changed."""
 
     num_points: int
     num_added: int
@@ -17,6 +39,7 @@ class MapChange:
     num_removed: int
     num_live: int
     num_bytes: int
+    events: tuple[MapEvent, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

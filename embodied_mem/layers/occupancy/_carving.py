@@ -32,9 +32,11 @@ from embodied_mem.layers.occupancy._structures import (
     covariance_in_cell,
     gaussian_slot,
     mean_in_cell,
+    note_change,
     put_brick,
 )
 from embodied_mem.layers.occupancy._warp import wp
+from embodied_mem.layers.occupancy.changes import LOST, MISSED
 
 EDGE_SIGMAS = 1.2
 """How far from its mean a Gaussian's rim is probed."""
@@ -203,8 +205,8 @@ def carve_gaussian(
     step_x: wp.vec3,
     step_y: wp.vec3,
     step_z: wp.vec3,
-) -> bool:
-    """One miss for the cell's Gaussian when it was seen through; whether it was.
+) -> int:
+    """One miss for the cell's Gaussian when it was seen through: which one it was, or -1.
 
     One that stays but was seen through at a rim has been hit by parts that are not there (poses and edges waver): its
     moments give way to what is seen now.
@@ -222,11 +224,11 @@ def carve_gaussian(
             m.cells[cell] = wp.uint8(level)
         else:
             m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
-        return True
+        return gaussian
     S = covariance_in_cell(m.covariance[gaussian], 0.0)
     if has_open_edge(sight, pooled_m, S, p, step_x, step_y, step_z):
         m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.edge_weight_decay)
-    return False
+    return -1
 
 
 @wp.kernel
@@ -308,20 +310,20 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                 cell_corner = octant_corner + float(x) * step_x + float(y) * step_y + float(z) * step_z
                 if state >= HAS_GAUSSIAN:
                     cell = brick * BRICK_CELLS + local
-                    if carve_gaussian(
-                        sight,
-                        rules,
-                        scratch.pooled_m,
-                        m,
-                        cell,
-                        state,
-                        is_hit,
-                        cell_corner,
-                        step_x,
-                        step_y,
-                        step_z,
-                    ):
+                    gaussian = carve_gaussian(
+                        sight, rules, scratch.pooled_m, m, cell, state, is_hit, cell_corner, step_x, step_y, step_z
+                    )  # fmt: skip
+                    if gaussian >= 0:
                         is_changed = True
+                        kind = int(-1)
+                        if m.gaussian_cell[gaussian] == DEAD:
+                            kind = LOST
+                        elif (state & LEVEL_MASK) >= rules.stable_level:
+                            kind = MISSED
+                        if kind >= 0:
+                            at = (o + grid) * BRICK_SIDE + wp.vec3i(first_x + x, first_y + y, first_z + z)
+                            label = int(m.labels[gaussian][0])
+                            note_change(scratch, at, kind, m.last_seen_tick[gaussian], label)
                 elif free_cell_is_seen(
                     sight, scratch.pooled_m, scratch.tile_max_m, state, cell_corner + half, radius,
                     step_x, step_y, step_z,
@@ -338,5 +340,7 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                     is_changed = True
     scratch.candidate_brick[candidate] = brick
     scratch.candidate_is_carved[candidate] = 1
+    if brick >= 0:
+        scratch.candidate_seen_tick[candidate] = m.brick_seen_tick[brick]
     if is_changed:
         m.brick_seen_tick[brick] = wp.max(m.brick_seen_tick[brick], view.tick)

@@ -5,6 +5,7 @@
 
 from embodied_mem.layers.occupancy._structures import (
     BRICK_CELLS,
+    BRICK_SIDE,
     COVARIANCE_STEPS,
     HAS_GAUSSIAN,
     LABEL_WEIGHT_PER_FRAME,
@@ -25,6 +26,7 @@ from embodied_mem.layers.occupancy._structures import (
     View,
     find_gaussian,
     mean_in_cell,
+    note_change,
     put_gaussian,
     vec2i16,
     vec2u8,
@@ -33,6 +35,7 @@ from embodied_mem.layers.occupancy._structures import (
     vec14,
 )
 from embodied_mem.layers.occupancy._warp import wp
+from embodied_mem.layers.occupancy.changes import BORN
 
 MIN_COLOR_SHARE = 1.0 / 16.0
 """A frame's share in the colour never falls below this, so that colours follow the light."""
@@ -209,6 +212,13 @@ def merge(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                     m.color[gaussian], rgb / num_points, wp.max(share, MIN_COLOR_SHARE)
                 )
             take_votes(m, scratch, slot, gaussian, num_points)
+            if state != 0 and state <= rules.free_level:
+                candidate = touched / BRICK_CELLS
+                local = touched % BRICK_CELLS
+                at = (view.origin_brick + scratch.candidate_grid[candidate]) * BRICK_SIDE
+                at = at + wp.vec3i(local / 64, (local / 8) % 8, local % 8)
+                label = int(m.labels[gaussian][0])
+                note_change(scratch, at, BORN, scratch.candidate_seen_tick[candidate], label)
     if gaussian < 0:
         wp.atomic_add(m.counters, NUM_DROPPED, 1)
         for i in range(NUM_LABEL_SLOTS):

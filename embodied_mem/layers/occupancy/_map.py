@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int8, Int16, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int16, Int32, Int64
 
 from embodied_mem.layers.occupancy import (
     _candidates,
@@ -13,6 +13,7 @@ from embodied_mem.layers.occupancy import (
     _splatting,
     _structures,
     _sums,
+    _view,
 )
 from embodied_mem.layers.occupancy._storage import Capacity, MapStorage
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, HAS_GAUSSIAN, LEVEL_MASK
@@ -82,6 +83,29 @@ class GaussianMap:
         self._carve(view, num_candidates, num_touched)
         self._launch(_fusion.merge, num_touched, view, self._rules, self._scratch.arrays, self.storage.arrays)
         return self._change(num_points=num_points)
+
+    def take_notes(
+        self,
+    ) -> tuple[Int64[np.ndarray, "n 3"], Int32[np.ndarray, "n 3"], Int64[np.ndarray, "n"]]:
+        """What the last frame changed: cells, (kind, tick, label) of each, and its tick as a stamp."""
+        scratch = self._scratch.arrays
+        count = min(int(scratch.num_notes.numpy()[0]), _view.MAX_NOTES)
+        notes = scratch.note.numpy()[:count].copy()
+        cells = scratch.note_cell.numpy()[:count].astype(np.int64)
+        if count > 0:
+            scratch.num_notes.zero_()
+        return cells, notes, self._stamps(notes[:, 1])
+
+    def read_cells(
+        self, cells: Int64[np.ndarray, "n 3"]
+    ) -> tuple[Bool[np.ndarray, "n"], Int16[np.ndarray, "n"]]:
+        """Whether each cell holds a stable Gaussian, and its label's index (-1: none)."""
+        found = wp.zeros((len(cells), 2), dtype=wp.int32, device=self._device)
+        asked = self._to_device(cells.astype(np.int32), wp.vec3i)
+        self._launch(_reading.read_cells, len(cells), self.storage.arrays, asked, found)
+        state, label = found.numpy().T
+        is_stable = (state >= HAS_GAUSSIAN) & ((state & LEVEL_MASK) >= self._rules.stable_level)
+        return is_stable, label.astype(np.int16)
 
     def _launch(self, kernel: object, size: int | tuple[int, ...], *inputs: object) -> None:
         wp.launch(kernel, size, inputs=inputs, device=self._device)

@@ -7,6 +7,7 @@ from embodied_mem.layers.occupancy._structures import (
     BRICK_CELLS,
     HAS_GAUSSIAN,
     LEVEL_MASK,
+    NO_LABEL,
     MapArrays,
     Rules,
     covariance_in_cell,
@@ -29,6 +30,23 @@ def cell_state(m: MapArrays, x: int, y: int, z: int) -> int:
     if brick < 0:
         return 0
     return int(m.cells[brick * BRICK_CELLS + local_of(x & 7, y & 7, z & 7)])
+
+
+@wp.kernel
+def read_cells(m: MapArrays, cells: wp.array(dtype=wp.vec3i), found: wp.array2d(dtype=wp.int32)):
+    """The byte of each cell, and the label of its Gaussian."""
+    i = wp.tid()
+    at = cells[i]
+    brick = find_brick(m.brick_hash, m.brick_coord, at[0] >> 3, at[1] >> 3, at[2] >> 3)
+    state = int(0)
+    label = int(NO_LABEL)
+    if brick >= 0:
+        cell = brick * BRICK_CELLS + local_of(at[0] & 7, at[1] & 7, at[2] & 7)
+        state = int(m.cells[cell])
+        if state >= HAS_GAUSSIAN:
+            label = int(m.labels[find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)][0])
+    found[i, 0] = state
+    found[i, 1] = label
 
 
 @wp.kernel

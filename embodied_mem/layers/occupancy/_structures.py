@@ -128,6 +128,8 @@ class Rules:
     unknown_level: int  # the level that log-odds 0 has: where an unknown cell starts
     remove_level: int
     occupied_level: int  # at and above it a cell counts as occupied
+    free_level: int  # at and below it, two frames more saw through a cell than hit it
+    stable_level: int  # at and above it a Gaussian is stable
     min_log_odds: float
     log_odds_step: float
     miss_weight_decay: float
@@ -152,12 +154,16 @@ class Scratch:
     candidate_brick: wp.array(dtype=wp.int32)
     candidate_is_hit: wp.array(dtype=wp.int32)
     candidate_is_carved: wp.array(dtype=wp.int32)
+    candidate_seen_tick: wp.array(dtype=wp.int32)  # when its brick was seen before this frame
     slot_of_cell: wp.array(dtype=wp.int32)  # candidate * 512 + local -> slot in sums, -1 where untouched
     touched_cell: wp.array(dtype=wp.int32)
     sums: wp.array(dtype=vec14)
     label_slots: wp.array2d(dtype=wp.int32)
     label_counts: wp.array2d(dtype=wp.int32)
     counters: wp.array(dtype=wp.int32)
+    note_cell: wp.array(dtype=wp.vec3i)  # world coordinates of cells that changed
+    note: wp.array(dtype=wp.vec3i)  # what happened, a tick, a label
+    num_notes: wp.array(dtype=wp.int32)
 
 
 @wp.func
@@ -276,6 +282,15 @@ def hash_gaussian(m: MapArrays, gaussian: int):
         slot += 1
         if slot == num_slots:
             slot = 0
+
+
+@wp.func
+def note_change(scratch: Scratch, cell: wp.vec3i, kind: int, tick: int, label: int):
+    """Note that a cell changed, for `ChangeLog`; beyond the room for notes nothing is noted."""
+    i = wp.atomic_add(scratch.num_notes, 0, 1)
+    if i < scratch.note_cell.shape[0]:
+        scratch.note_cell[i] = cell
+        scratch.note[i] = wp.vec3i(kind, tick, label)
 
 
 @wp.func

@@ -17,6 +17,8 @@ from embodied_mem.messages import Frame
 MAX_TOUCHED_CELLS = 1 << 16
 """Cells that one frame can hit: more than a 5 m deep view has at 3 cm. Points of further cells are left out."""
 
+MAX_NOTES = 4096
+"""Changes of cells that one frame can note: what a thing of the size of a cupboard leaves behind."""
 CARVE_SIGMAS = 3.0
 """Sigmas of depth noise that a place must lie before the measured depth to be seen through."""
 
@@ -100,6 +102,8 @@ def make_rules(config: OccupancyConfig) -> _structures.Rules:
     rules.unknown_level = config.level(0.0)
     rules.remove_level = config.level(config.remove_log_odds)
     rules.occupied_level = config.occupied_level
+    rules.free_level = max(rules.unknown_level - 2 * config.miss_levels, 1)
+    rules.stable_level = config.level(config.stable_log_odds)
     rules.min_log_odds, rules.log_odds_step = config.min_log_odds, config.log_odds_step
     rules.miss_weight_decay = config.miss_weight_decay
     rules.edge_weight_decay = config.edge_weight_decay
@@ -120,6 +124,9 @@ class FrameScratch:
         self.arrays = _structures.Scratch()
         self.arrays.counters = wp.zeros(4, dtype=wp.int32, device=device)
         self.arrays.slot_of_cell = wp.empty(0, dtype=wp.int32, device=device)
+        self.arrays.note_cell = wp.zeros(MAX_NOTES, dtype=wp.vec3i, device=device)
+        self.arrays.note = wp.zeros(MAX_NOTES, dtype=wp.vec3i, device=device)
+        self.arrays.num_notes = wp.zeros(1, dtype=wp.int32, device=device)
         self._fit_block(1)
 
     def fit_image(self, view: _structures.View) -> None:
@@ -141,7 +148,7 @@ class FrameScratch:
     @property
     def num_bytes(self) -> int:
         """What all of it takes."""
-        names = ("pooled_m", "tile_max_m", "candidate_of", "candidate_grid", "candidate_brick", "candidate_is_hit", "candidate_is_carved",
+        names = ("pooled_m", "tile_max_m", "candidate_of", "candidate_grid", "candidate_brick", "candidate_is_hit", "candidate_is_carved", "candidate_seen_tick", "note_cell", "note", "num_notes",
                  "slot_of_cell", "touched_cell", "sums", "label_slots", "label_counts", "counters")  # fmt: skip
         arrays = [getattr(self.arrays, name) for name in names]
         return sum(int(array.capacity) for array in arrays if array is not None)
@@ -165,3 +172,4 @@ class FrameScratch:
         arrays.candidate_brick = wp.zeros(num_bricks, dtype=wp.int32, device=device)
         arrays.candidate_is_hit = wp.zeros(num_bricks, dtype=wp.int32, device=device)
         arrays.candidate_is_carved = wp.zeros(num_bricks, dtype=wp.int32, device=device)
+        arrays.candidate_seen_tick = wp.zeros(num_bricks, dtype=wp.int32, device=device)

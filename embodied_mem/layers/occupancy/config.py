@@ -40,6 +40,8 @@ class OccupancyConfig:
             and rays that slip between two Gaussians into unknown space end there.)
         transient_labels: labels that carve but are never fused, such as people.
         budget_bytes: what the map may take, its hash included; the least important bricks are evicted beyond it.
+        event_settle_s, event_min_cells: a change is told when nothing more has changed around it for so long; smaller
+            ones are noise.
         device: "cpu", or a CUDA device such as "cuda:0".
     """
 
@@ -66,6 +68,8 @@ class OccupancyConfig:
     thickness_sigmas: float = 1.4
     transient_labels: tuple[str, ...] = ("person", "robot")
     budget_bytes: int = 256 * 1024 * 1024
+    event_settle_s: float = 1.0
+    event_min_cells: int = 8
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class OccupancyConfig:
         self._check("gate_sigmas", 0.5 <= self.gate_sigmas <= 6.0, "0.5..6")
         is_thin = 0.1 <= self.thickness_sigmas <= self.gate_sigmas
         self._check("thickness_sigmas", is_thin, "0.1 or more, at most gate_sigmas")
+        self._check("event_settle_s", self.event_settle_s >= 0.0, "0 or more")
+        self._check("event_min_cells", self.event_min_cells >= 1, "1 or more")
         self._check("budget_bytes", self.budget_bytes >= 1 << 20, "at least 1 MiB (1048576)")
 
     def _check(self, name: str, is_good: bool, allowed: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from jaxtyping import Float, Float32, Float64, Int8, Int16
 
 from embodied_mem.errors import InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
+from embodied_mem.layers.occupancy.changes import ChangeLog
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.floor_plan import FloorGrid, distance_field, floor_grid
 from embodied_mem.layers.occupancy.frontiers import Frontier, frontiers_of
@@ -17,7 +19,7 @@ from embodied_mem.layers.occupancy.grid import FORMS, OCC_SCANNET_VOXEL_M, Seman
 from embodied_mem.layers.occupancy.labels import LabelTable
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 from embodied_mem.layers.occupancy.visibility import Visibility, visibility_of
-from embodied_mem.messages import MapChange, Percept, PinholeCamera
+from embodied_mem.messages import MapChange, MapEvent, Percept, PinholeCamera
 
 if TYPE_CHECKING:
     from embodied_mem.layers.occupancy._map import GaussianMap
@@ -34,6 +36,9 @@ class OccupancyLayer:
     def __init__(self, config: OccupancyConfig = OccupancyConfig()) -> None:
         self.config = config
         self._map = _new_map(config)
+        self._changes = ChangeLog(
+            config.cell_m, config.event_settle_s, config.event_min_cells, self._map.read_cells
+        )
         self._labels = LabelTable(config.transient_labels)
         self._translations: dict[tuple[str, ...], np.ndarray] = {}
         self._last_stamps: dict[tuple[str, str], int] = {}
@@ -50,7 +55,15 @@ class OccupancyLayer:
         translation = self._translation(percept.labels) if has_labels else np.empty(0, dtype=np.int16)
         change = self._map.fuse(frame, percept.label_index, translation)
         self._last_stamps[frame.robot, frame.sensor] = frame.stamp_ns
-        return change
+        events = self._events(frame.stamp_ns)
+        return dataclasses.replace(change, events=events) if events else change
+
+    def _events(self, stamp_ns: int) -> tuple[MapEvent, ...]:
+        """What has become certain to have changed."""
+        cells, notes, seen_ns = self._map.take_notes()
+        if len(cells):
+            self._changes.note(stamp_ns, cells, notes, seen_ns)
+        return self._changes.tell(stamp_ns, self._labels.labels)
 
     def _check_stamp(self, robot: str, sensor: str, stamp_ns: int) -> None:
         last_ns = self._last_stamps.get((robot, sensor), -1)
@@ -223,6 +236,7 @@ class OccupancyLayer:
         from embodied_mem.layers.occupancy._saving import put
 
         put(saved, self._map)
+        self._changes.clear()
         self._labels = LabelTable(self.config.transient_labels, saved.labels)
         self._translations = {}
         self._last_stamps = dict(saved.last_stamps)
@@ -234,6 +248,7 @@ class OccupancyLayer:
     def reset(self) -> None:
         """Forget everything, stamps and labels included."""
         self._map.clear()
+        self._changes.clear()
         self._labels = LabelTable(self.config.transient_labels)
         self._translations = {}
         self._last_stamps = {}
