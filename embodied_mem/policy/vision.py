@@ -1,7 +1,8 @@
-"""Pictures as tokens: fixed ones that a bank may keep while everything else is trained, and learned ones for acting.
+"""Pictures as tokens: few fixed ones that a bank may keep while everything else is trained, and learned ones for acting.
 
-The fixed tokens are patches of a small picture (their mean colours in a grid of cells) with sines of where they are; the
-cognitive token is the whole picture, coarsely. A bank's memory is therefore linear in pictures, whatever is learned.
+The fixed tokens are 4 x 4 patches of a small picture (their mean colours in a grid of cells) with sines of where they are;
+the cognitive token is the whole picture, coarsely. A bank's memory is therefore linear in pictures, whatever is learned.
+The eyes have 8 x 8 patches in four times the detail.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-SIDE_PX, GRID, CELLS = 128, 8, 4
+SIDE_PX, GRID, CELLS = 128, 4, 4
+EYE_GRID, EYE_CELLS = 8, 8
+COGNITIVE_GRID = 8
 POSITION_WIDTH = 16
+LEAST_DEVIATION = 0.1
+"""Deviations smaller than this part of the brightness range count as noise."""
 TOKEN_WIDTH = CELLS * CELLS * 3 + POSITION_WIDTH
-NUM_TOKENS = GRID * GRID
-COGNITIVE_WIDTH = GRID * GRID * 3
+NUM_TOKENS, NUM_EYE_TOKENS = GRID * GRID, EYE_GRID * EYE_GRID
+COGNITIVE_WIDTH = COGNITIVE_GRID * COGNITIVE_GRID * 3
 
 
 def small_pictures(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 s s"]:
@@ -28,31 +33,71 @@ def small_pictures(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 s s"]
 
 
 def fixed_tokens(pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b n d"]:
-    """One token for each of 8 x 8 patches."""
-    cells = nn.functional.avg_pool2d(pictures, SIDE_PX // (GRID * CELLS))
-    patches = nn.functional.unfold(cells, CELLS, stride=CELLS).transpose(1, 2)
+    """One token for each of 4 x 4 patches."""
+    patches = _patches(pictures, GRID, CELLS)
     places = _places().to(pictures.device).expand(len(pictures), -1, -1)
     return torch.cat([patches, places], dim=2)
 
 
 def cognitive_token(pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b 1 d"]:
     """The whole picture as one token."""
-    return nn.functional.avg_pool2d(pictures, SIDE_PX // GRID).flatten(1)[:, None]
+    return nn.functional.avg_pool2d(pictures, SIDE_PX // COGNITIVE_GRID).flatten(1)[:, None]
+
+
+class Scaling(nn.Module):
+    """The fixed tokens as banks get them: how a picture differs from the mean one, in deviations, so that what changes counts.
+
+    It is fitted once to the pictures of demonstrations, and not learned.
+    """
+
+    token_mean: Tensor
+    token_scale: Tensor
+    whole_mean: Tensor
+    whole_scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name, shape in (("token", (NUM_TOKENS, TOKEN_WIDTH)), ("whole", (1, COGNITIVE_WIDTH))):
+            self.register_buffer(f"{name}_mean", torch.zeros(shape))
+            self.register_buffer(f"{name}_scale", torch.ones(shape))
+
+    def forward(
+        self, pictures: Float[Tensor, "b 3 s s"]
+    ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b 1 w"]]:
+        """The perceptual tokens and the cognitive token of each picture."""
+        tokens = (fixed_tokens(pictures) - self.token_mean) * self.token_scale
+        return tokens, (cognitive_token(pictures) - self.whole_mean) * self.whole_scale
+
+    @torch.no_grad()
+    def fit(self, pictures: Float[Tensor, "b 3 s s"]) -> None:
+        """Take mean and deviation from these pictures; where a token is stays as it is."""
+        tokens, whole = fixed_tokens(pictures), cognitive_token(pictures)
+        colours = slice(0, TOKEN_WIDTH - POSITION_WIDTH)
+        self.token_mean[:, colours] = tokens.mean(dim=0)[:, colours]
+        self.token_scale[:, colours] = 1.0 / (tokens.std(dim=0)[:, colours] + LEAST_DEVIATION)
+        self.whole_mean.copy_(whole.mean(dim=0))
+        self.whole_scale.copy_(1.0 / (whole.std(dim=0) + LEAST_DEVIATION))
 
 
 class Eyes(nn.Module):
-    """Learned tokens of the present picture, one for each patch, at the same places as the fixed ones."""
+    """Learned tokens of the present picture, one for each of 8 x 8 patches."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 32, 8, stride=4, padding=2), nn.GELU(),
-            nn.Conv2d(32, width, 4, stride=4), nn.GELU(), nn.Conv2d(width, width, 3, padding=1),
-        )  # fmt: skip
+            nn.Linear(EYE_CELLS * EYE_CELLS * 3, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.places = nn.Parameter(torch.randn(NUM_EYE_TOKENS, width) * 0.02)
 
     def forward(self, pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b n d"]:
-        tokens: Tensor = self.layers(pictures).flatten(2).transpose(1, 2)
+        tokens: Tensor = self.layers(_patches(pictures, EYE_GRID, EYE_CELLS)) + self.places
         return tokens
+
+
+def _patches(pictures: Tensor, grid: int, cells: int) -> Float[Tensor, "b n d"]:
+    """A picture's patches, each as the mean colours of its cells."""
+    small = nn.functional.avg_pool2d(pictures, SIDE_PX // (grid * cells))
+    return nn.functional.unfold(small, cells, stride=cells).transpose(1, 2)
 
 
 def _places() -> Float[Tensor, "1 n d"]:
