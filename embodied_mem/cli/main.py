@@ -1,4 +1,4 @@
-"""`embodied-mem`: demo, episode, replay, query, ask, train, eval, bench, inspect, serve, export."""
+"""`embodied-mem`: demo, episode, replay, query, ask, train, eval, policy, bench, inspect, serve, export."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ COMMANDS = {
     "ask": "Ask a saved memory any question, by the name that models use.",
     "train": "Train the memory policy on a memory task.",
     "eval": "Run episodes with a trained policy.",
+    "policy": "Serve a policy, or memory before one, to openpi clients.",
     "bench": "Measure, and compare with the goals.",
     "play": "Try a memory task yourself, in a terminal.",
     "inspect": "Show what a saved memory holds.",

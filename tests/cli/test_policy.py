@@ -1,0 +1,60 @@
+"""`policy serve` and `policy proxy` say who they are; what they lack is asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("msgpack")
+pytest.importorskip("websockets")
+
+from click.testing import CliRunner
+
+from embodied_mem.cli.main import cli
+from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.policy.memory_policy import MemoryPolicyConfig
+from embodied_mem.policy.training import Demonstration, Trainer, TrainingConfig, TrainingSet, load_policy
+from embodied_mem.robot_memory import RobotMemory
+from embodied_mem.serve.openpi_server import OpenPiServer, PolicyService
+from embodied_mem.testing import SyntheticRoom
+
+
+def test_a_checkpoint_is_served_and_a_memory_goes_before_it(tmp_path: Path) -> None:
+    config = MemoryPolicyConfig(proprio_width=1, expert=FlowExpertConfig(width=8, num_heads=1, num_blocks=1))
+    one = Demonstration(
+        images=np.zeros((2, 128, 128, 3), dtype=np.uint8), proprio=np.zeros((2, 1), dtype=np.float32),
+        actions=np.zeros((2, 4), dtype=np.float32), seconds=np.arange(2.0), is_acting=np.ones(2, dtype=bool), num_before=1,
+    )  # fmt: skip
+    path = tmp_path / "checkpoint.pt"
+    Trainer(config, TrainingConfig(steps=1, batch_size=1), TrainingSet([one], config), seed=0).run(
+        checkpoint=path
+    )
+    told = CliRunner().invoke(
+        cli, ["policy", "serve", str(path), "--slots", "2", "--json"], catch_exceptions=False
+    )
+    assert json.loads(told.stdout) == {"policy": "checkpoint", "slots": 2}
+
+    with RobotMemory.open(tmp_path / "memory") as memory:
+        for frame in SyntheticRoom(seed=0).frames(2):
+            memory.observe(frame)
+        memory.save()
+    with OpenPiServer(PolicyService(load_policy(path, num_slots=2), num_slots=2)) as upstream:
+        words = [
+            "policy",
+            "proxy",
+            str(tmp_path / "memory"),
+            "--upstream",
+            f"127.0.0.1:{upstream.port}",
+            "--json",
+        ]
+        told = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert json.loads(told.stdout) == {"policy": "embodied_mem", "slots": 2, "memory": True}
+
+
+def test_a_proxy_without_an_upstream_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(cli, ["policy", "proxy", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "HOST:PORT" in result.output
