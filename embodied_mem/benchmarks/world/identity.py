@@ -18,6 +18,8 @@ from embodied_mem.robot_memory import RobotMemory
 
 CLEARLY_SEEN_PX = 120
 EVERY_FRAMES = 5
+SLACK_M = 0.1
+"""What is seen of a thing is no longer than its diagonal and this."""
 REACH_M = 0.2
 """The middle of what is seen of a thing lies within this of its true middle, and of where the memory has it."""
 
@@ -28,6 +30,7 @@ class Sight:
 
     stamp_ns: int
     centers_world: tuple[tuple[float, float, float], ...]
+    longest_m: tuple[float, ...]
     entity_ids: tuple[str | None, ...]
 
 
@@ -50,7 +53,10 @@ class IdentityLog:
         pairs = nearest_pairs(centers, placed)
         ids = tuple(entities[pairs[k]].entity_id if k in pairs else None for k in range(len(centers)))
         points = tuple((float(x), float(y), float(z)) for x, y, z in centers)
-        self.sights.append(Sight(stamp_ns=percept.frame.stamp_ns, centers_world=points, entity_ids=ids))
+        longest_m = tuple(float(instance.box.size.max()) for instance in percept.instances)
+        self.sights.append(
+            Sight(stamp_ns=percept.frame.stamp_ns, centers_world=points, longest_m=longest_m, entity_ids=ids)
+        )
 
     def idf1(self, truth: HouseholdTruth, memory: RobotMemory) -> float:
         """The score over the day, under the ids by which things are known at its end."""
@@ -63,10 +69,13 @@ class IdentityLog:
         num_true = num_given = 0
         for sight in self.sights:
             at_rest = _clearly_seen(truth, pixels.get(sight.stamp_ns, {}), sight.stamp_ns)
-            pairs = nearest_pairs(
-                np.array(list(at_rest.values())).reshape(-1, 3), np.array(sight.centers_world)
-            )
             names = list(at_rest)
+            largest_m = np.array([_diagonal_m(truth, name) for name in names])
+            pairs = nearest_pairs(
+                np.array(list(at_rest.values())).reshape(-1, 3),
+                np.array(sight.centers_world),
+                may_be=np.array(sight.longest_m)[None] <= largest_m[:, None] + SLACK_M,
+            )
             for row, column in pairs.items():
                 num_true += 1
                 entity_id = sight.entity_ids[column]
@@ -76,13 +85,17 @@ class IdentityLog:
         return idf1_of(together, num_true=num_true, num_given=num_given)
 
 
-def nearest_pairs(first: np.ndarray, second: np.ndarray) -> dict[int, int]:
-    """Points of one set by points of another, each at most once, within `REACH_M`; the best in all."""
+def nearest_pairs(
+    first: np.ndarray, second: np.ndarray, *, may_be: np.ndarray | None = None
+) -> dict[int, int]:
+    """Points of one set by points of another, each at most once, within `REACH_M`, where `may_be`; the best in all."""
     if not len(first) or not len(second):
         return {}
     from scipy.optimize import linear_sum_assignment
 
     distance_m = np.linalg.norm(first[:, None] - second[None], axis=2)
+    if may_be is not None:
+        distance_m = np.where(may_be, distance_m, np.inf)
     rows, columns = linear_sum_assignment(np.minimum(distance_m, 10.0))
     return {int(r): int(c) for r, c in zip(rows, columns, strict=True) if distance_m[r, c] <= REACH_M}
 
@@ -99,6 +112,10 @@ def idf1_of(together: Mapping[tuple[str, str], int], *, num_true: int, num_given
         counts[names.index(name), ids.index(entity_id)] = number
     rows, columns = linear_sum_assignment(counts, maximize=True)
     return float(2.0 * counts[rows, columns].sum() / (num_true + num_given))
+
+
+def _diagonal_m(truth: HouseholdTruth, name: str) -> float:
+    return float(np.linalg.norm(truth.objects[name].size_m))
 
 
 def _clearly_seen(

@@ -25,6 +25,10 @@ HINGED_REACH_M = 0.5
 """... or this far when it swings or slides open."""
 SMALL_M = 0.8
 """Only things with a diagonal below this are told apart by colour: the sides of furniture differ."""
+OFTEN_SEEN = 2
+"""A view under another label is taken for a thing that looks like it when that was seen in so many frames."""
+ALIKE = 0.7
+LARGEST_RATIO = 1.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +113,27 @@ def _is_same_thing(
     is_at_place = (lie.gap_m <= reach_m) & (share >= 0.2)
     # A mislabelled view fills the same box; an apple in a bowl does not.
     is_mislabelled = (lie.iou >= 0.45) & (lie.center_distance_m <= 0.25 * lie.diagonal_m + 0.02)
+    is_mislabelled |= _is_known_by_looks(instances, things, lie, likeness)
     is_other_color = (likeness < 0.5) & (lie.diagonal_m < SMALL_M) & ~is_cut
     return np.asarray((is_at_place | is_mislabelled) & ~is_other_color)
+
+
+def _is_known_by_looks(
+    instances: Sequence[ObservedInstance],
+    things: Sequence[Thing],
+    lie: Overlaps,
+    likeness: Float32[np.ndarray, "n m"],
+) -> Bool[np.ndarray, "n m"]:
+    """Which views overlap a well-known thing of their size and looks: poses err by centimetres, and with them boxes."""
+    is_well_known = np.array([thing.num_views >= OFTEN_SEEN for thing in things])[None]
+    sizes = np.array([np.linalg.norm(instance.box.size) for instance in instances])[:, None]
+    known_sizes = np.array([np.linalg.norm(thing.box.size) for thing in things])[None]
+    ratio = sizes / np.maximum(known_sizes, 1e-3)
+    is_as_large = (ratio >= 1.0 / LARGEST_RATIO) & (ratio <= LARGEST_RATIO)
+    is_near = (lie.iou >= 0.05) & (lie.center_distance_m <= 0.3 * lie.diagonal_m + 0.04)
+    return np.asarray(
+        is_well_known & is_as_large & is_near & (likeness >= ALIKE) & (lie.diagonal_m < SMALL_M)
+    )
 
 
 def _likeness(instances: Sequence[ObservedInstance], things: Sequence[Thing]) -> Float32[np.ndarray, "n m"]:

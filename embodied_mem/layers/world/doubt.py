@@ -21,8 +21,13 @@ LARGEST_RATIO = 3.0
 
 def is_doubtful(thing: Thing, roster: Roster) -> bool:
     """Whether a thing that was hardly seen stands where a well-known one of like size does."""
+    return double_of(thing, roster) is not None
+
+
+def double_of(thing: Thing, roster: Roster) -> Thing | None:
+    """The well-known thing of like size that stands where a hardly seen one was seen; None when there is none."""
     if thing.num_views >= CONFIRMED_VIEWS:
-        return False
+        return None
     low, high = np.array(thing.box.min_m), np.array(thing.box.max_m)
     volume = max(float(np.prod(high - low)), 1e-9)
     near = roster.near(low.astype(np.float32)[None], high.astype(np.float32)[None], 0.0)
@@ -34,5 +39,5 @@ def is_doubtful(thing: Thing, roster: Roster) -> bool:
         inner = np.minimum(high, other.box.max_m) - np.maximum(low, other.box.min_m)
         shared = float(np.clip(inner, 0.0, None).prod())
         if shared >= SHARED * min(volume, max(float(other.box.size.prod()), 1e-9)):
-            return True
-    return False
+            return other
+    return None

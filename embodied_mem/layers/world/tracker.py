@@ -10,6 +10,7 @@ import numpy as np
 from embodied_mem.geometry import Box, bounds
 from embodied_mem.layers.world import looks as take
 from embodied_mem.layers.world.association import associate, corners, looks_alike, overlaps
+from embodied_mem.layers.world.doubt import double_of
 from embodied_mem.layers.world.identity import absorb, destination_of, note_arrival, origin_of
 from embodied_mem.layers.world.looks import Glance
 from embodied_mem.layers.world.support import find_support
@@ -254,7 +255,11 @@ class Tracker:
             return False
         is_gone = take.missed(thing, self._glance, self._config, self._state.repository)
         if is_gone and thing.num_views < CONFIRMED_VIEWS:
-            self._state.drop(thing)
+            double = double_of(thing, self._state.roster)
+            if double is None:
+                self._state.drop(thing)
+            else:  # a view of it under another name
+                self._state.merge_ids(double, thing)
             return False
         self._touched[thing.entity_id] = thing
         return is_gone
