@@ -26,6 +26,7 @@ BENCHMARKS = {
 WITH_WORDS = {
     "compare": "embodied_mem.benchmarks.suite.compare:run",
     "demos": "embodied_mem.benchmarks.suite.demo_bench:run",
+    "score": "embodied_mem.benchmarks.evaluators.score:run",
     "suite": "embodied_mem.benchmarks.suite.run:run",
 }
 """These take the words after NAME, too."""
@@ -39,6 +40,7 @@ Examples:
   embodied-mem bench suite policy=expert seeds=0:100 out=outputs/bench/experts
   embodied-mem bench suite memory=my_package.my_module:MyMemory
   embodied-mem bench compare outputs/bench/suite.json@last_seen outputs/bench/suite.json@ours
+  embodied-mem bench score benchmark=ost predictions=answers.json mode=compat
   embodied-mem bench demos task=PutBlockBack seeds=0:200 out=outputs/demos/put_block_back
 
 \b
