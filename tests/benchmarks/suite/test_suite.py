@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from embodied_mem.benchmarks.suite.statistics import mcnemar, paired, wilson
 from embodied_mem.errors import ConfigError, UnknownConfigKey
 
 SEEDS = tuple(range(6))
+INSTALLED_MEMORIES = [
+    "frame_stack", "last_seen", "append_only", "ours", "ours_now", *(["emem"] if find_spec("emem") else []),
+]  # fmt: skip
 ALL_TASKS_SOLVED_BY_A_LIST = (
     "PutBlockBack", "RearrangeBlock", "ReopenDrawer", "RememberColor3", "RememberColor5", "RememberColor9",
     "ShellGameSwap", "CountBlinks", "ChainOfColors3", "ChainOfColors5", "SeqPushButtons", "LiftNTimes", "TakeItBack",
@@ -64,8 +68,6 @@ class TestPlaying:
     def test_every_memory_plays_and_an_episode_is_a_function_of_its_seed(self, memory: str) -> None:
         from embodied_mem.benchmarks.suite import play_out as suite
 
-        if memory == "emem":
-            pytest.importorskip("emem")
         cell = suite.Cell(task="PutBlockBack", policy="skills", memory=memory)
         assert isinstance(suite.make_memory(memory), TaskMemory)
         first = list(suite.play_out(cell, (3, 4, 5)))
@@ -92,10 +94,13 @@ class TestPlaying:
         cell = suite.Cell(task="ChainOfColors3", policy="skills", memory="append_only", interference=3)
         assert all(o.success for o in suite.play_out(cell, SEEDS))
 
-    def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(self, tmp_path: Path) -> None:
+    def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from embodied_mem.benchmarks.suite import running
         from embodied_mem.benchmarks.suite.settings import parse_settings
 
+        monkeypatch.setattr(running, "commit", lambda: "abc")  # somebody may edit the checkout meanwhile
         words = [
             "task=RememberColor3",
             "memory=none,append_only",
@@ -136,9 +141,12 @@ class TestPlaying:
         ]
         assert found[0] == found[1]
 
-    def test_episodes_of_another_commit_are_not_mixed_in(self, tmp_path: Path) -> None:
+    def test_episodes_of_another_commit_are_not_mixed_in(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from embodied_mem.benchmarks.suite import running
 
+        monkeypatch.setattr(running, "commit", lambda: "abc")
         (tmp_path / running.RUN_FILE).write_text(json.dumps({"commit": "0123"}))
         with pytest.raises(ConfigError, match="has episodes of commit 0123"):
             running.run_cells([], [], tmp_path, processes=1, on_episode=lambda d, t: None)

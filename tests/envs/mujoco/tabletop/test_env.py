@@ -299,7 +299,6 @@ def test_environments_in_processes_of_their_own_give_what_one_in_this_process_gi
 
 
 def test_an_episode_can_be_recorded_as_a_video(tmp_path: Path) -> None:
-    pytest.importorskip("moviepy")
     env = gymnasium.wrappers.RecordVideo(
         make("RememberColor3", render_mode="rgb_array", image_size=(64, 64)),
         str(tmp_path),
