@@ -28,7 +28,7 @@ Examples:
 def command(overrides: tuple[str, ...], multirun: bool, show_config: bool, as_json: bool) -> None:
     """Train the policy and write its checkpoint under `out`; called again, it goes on where it stopped.
 
-    The memory is chosen by `bank`: merge, segment, fifo, recent, or none.
+    The memory is chosen by `bank`: merge, segment, select, fifo, recent, or none.
     """
     from embodied_mem.benchmarks.policy.run_configs import TrainConfig
     from embodied_mem.cli import compose

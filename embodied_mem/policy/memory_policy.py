@@ -22,7 +22,7 @@ from embodied_mem.policy import vision
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
-BankKind = Literal["merge", "segment", "fifo", "recent", "none"]
+BankKind = Literal["merge", "segment", "select", "fifo", "recent", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)

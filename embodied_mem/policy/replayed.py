@@ -59,7 +59,7 @@ def held_frames(tokens: Float[Tensor, "t n d"], config: PerceptualBankConfig) ->
         )
         entries.append(_Entry(tokens=seen, weights=eye[step], time_weights=eye[step]))
         if len(entries) > config.capacity:
-            if config.consolidation in ("merge", "segment"):
+            if config.consolidation in ("merge", "segment", "select"):
                 similarities += [_similarity(a, b) for a, b in pairwise(entries[len(similarities) :])]
             _make_room(entries, similarities, config)
     return held
@@ -101,11 +101,10 @@ def _make_room(entries: list[_Entry], similarities: list[float], config: Percept
     if config.consolidation in ("fifo", "recent"):
         del entries[min(1, config.capacity - 1) if config.consolidation == "recent" else 0]
         return
-    at = max(range(len(similarities)), key=similarities.__getitem__)
+    at, share = _join(entries, similarities, config)
     earlier, later = entries[at], entries[at + 1]
     number = earlier.num_observations + later.num_observations
-    share = 0.5 if config.consolidation == "merge" else earlier.num_observations / number
-    times = share if config.merged_time == "mean" else 1.0
+    times = share if config.merged_time == "mean" or config.consolidation == "select" else 1.0
     entries[at : at + 2] = [
         _Entry(
             tokens=share * earlier.tokens + (1 - share) * later.tokens, num_observations=number,
@@ -117,6 +116,21 @@ def _make_room(entries: list[_Entry], similarities: list[float], config: Percept
     for i in (at - 1, at):
         if 0 <= i < len(similarities):
             similarities[i] = _similarity(entries[i], entries[i + 1])
+
+
+def _join(
+    entries: list[_Entry], similarities: list[float], config: PerceptualBankConfig
+) -> tuple[int, float]:
+    """Which entry joins the next one, and its share in what comes of it."""
+    observations = [entry.num_observations for entry in entries]
+    if config.consolidation == "select":
+        costs = [min(pair) * (1.0 - s) for pair, s in zip(pairwise(observations), similarities, strict=True)]
+        at = min(range(len(costs)), key=costs.__getitem__)
+        return at, 1.0 if observations[at] >= observations[at + 1] else 0.0
+    at = max(range(len(similarities)), key=similarities.__getitem__)
+    if config.consolidation == "merge":
+        return at, 0.5
+    return at, observations[at] / (observations[at] + observations[at + 1])
 
 
 def padded(

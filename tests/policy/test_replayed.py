@@ -11,7 +11,7 @@ from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy.replayed import held_frames, padded, recalled
 
 
-@pytest.mark.parametrize("consolidation", ["merge", "segment", "fifo", "recent"])
+@pytest.mark.parametrize("consolidation", ["merge", "segment", "select", "fifo", "recent"])
 @pytest.mark.parametrize("merged_time", ["first", "mean"])
 def test_every_step_is_the_one_that_the_bank_takes(consolidation: Consolidating, merged_time: str) -> None:
     config = PerceptualBankConfig(

@@ -131,7 +131,8 @@ class Entries(nn.Module):
 
     def _join(self, earlier: Rows, later: Rows, join: Join, shift_time: TimeShift) -> Rows:
         weight, rest = join.weight, 1 - join.weight
-        first_share = 1.0 if self.takes_first_time and not self.consolidation.forgets else weight.double()
+        is_own_time = self.consolidation.forgets or self.consolidation.keeps_one
+        first_share = 1.0 if self.takes_first_time and not is_own_time else weight.double()
         seconds = first_share * earlier.seconds + (1 - first_share) * later.seconds
         # Keys are linear in tokens and in the time's embedding, so the mean of two keys is the key of the mean at the
         # mean embedding; the joined entry's own time is put in its place.

@@ -102,6 +102,8 @@ class ReferenceBank(nn.Module):
     def _merged(self, entries: list[Entry]) -> list[Entry]:
         pairs = list(pairwise(entries))
         similarity = [cosine_similarity(a.tokens, b.tokens, dim=1).mean() for a, b in pairs]
+        if self.config.consolidation == "select":
+            return self._selected(entries, similarity)
         i = int(torch.stack(similarity).argmax())
         first, second = pairs[i]
         observations = first.num_observations + second.num_observations
@@ -113,4 +115,12 @@ class ReferenceBank(nn.Module):
             seconds=first.seconds if self.config.merged_time == "first" else mean_seconds,
             num_observations=observations,
         )
+        return [*entries[:i], joined, *entries[i + 2 :]]
+
+    def _selected(self, entries: list[Entry], similarity: list[Tensor]) -> list[Entry]:
+        lesser = [min(a.num_observations, b.num_observations) for a, b in pairwise(entries)]
+        i = int(torch.stack([n * (1.0 - s) for n, s in zip(lesser, similarity, strict=True)]).argmin())
+        first, second = entries[i : i + 2]
+        stays = first if first.num_observations >= second.num_observations else second
+        joined = replace(stays, num_observations=first.num_observations + second.num_observations)
         return [*entries[:i], joined, *entries[i + 2 :]]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from embodied_mem.errors import ConfigError
 
-Consolidating = Literal["merge", "segment", "fifo", "recent"]
+Consolidating = Literal["merge", "segment", "select", "fifo", "recent"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class PerceptualBankConfig:
         time_width: how many frequencies' sines and cosines embed a time; None takes a quarter of `bank_width`.
         fusion: "gate" weighs each channel by a learned gate, "mean" takes half of each.
         consolidation: what a full bank does: "merge" puts the mean of the most similar neighbours in their place,
-            "segment" does so weighted by how many observations each holds, "fifo" drops the oldest, "recent" the oldest but for the very first.
+            "segment" does so weighted by how many observations each holds, "select" keeps the observations that the others are best
+            reconstructed from, "fifo" drops the oldest, "recent" the oldest but for the very first.
         stored: whether the "raw" tokens or the "fused" ones are remembered.
         merged_time: a merged entry takes the time of the "first" of the two, or their "mean".
         first_step: an empty bank lets the tokens "pass" as their own memory, or has them "attend" to themselves.
@@ -64,7 +65,7 @@ class PerceptualBankConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"bank.{name} is {getattr(self, name)}; it must be at least 1.")
         choices = {
-            "fusion": ("gate", "mean"), "consolidation": ("merge", "segment", "fifo", "recent"), "stored": ("raw", "fused"),
+            "fusion": ("gate", "mean"), "consolidation": ("merge", "segment", "select", "fifo", "recent"), "stored": ("raw", "fused"),
             "merged_time": ("first", "mean"), "first_step": ("pass", "attend"),
         }  # fmt: skip
         for name, allowed in choices.items():

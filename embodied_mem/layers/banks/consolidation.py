@@ -17,10 +17,13 @@ class Join(NamedTuple):
 
 
 class Consolidation(Protocol):
-    """How room is made. `forgets` says that the earlier entry leaves no trace."""
+    """How room is made. `forgets` says that the earlier entry leaves no trace, `keeps_one` that one of the two stays as it
+    is and stands for the other, with its own time.
+    """
 
     forgets: bool
     needs_similarity: bool
+    keeps_one: bool
 
     def choose(self, similarity: Float32[Tensor, "b l"], num_observations: Int64[Tensor, "b l+1"]) -> Join:
         """`similarity[:, i]` is that of entries i and i + 1, the new one being the last."""
@@ -30,7 +33,7 @@ class Consolidation(Protocol):
 class MergeMostSimilar:
     """The mean of the two most similar neighbours, as MemoryVLA does: what is merged often fades by halves."""
 
-    forgets, needs_similarity = False, True
+    forgets, needs_similarity, keeps_one = False, True, False
 
     def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
         return Join(similarity.argmax(dim=1), similarity.new_full((len(num_observations),), 0.5))
@@ -39,7 +42,7 @@ class MergeMostSimilar:
 class SegmentMeans:
     """The same neighbours, weighted by what each holds: every entry is the exact mean of its observations."""
 
-    forgets, needs_similarity = False, True
+    forgets, needs_similarity, keeps_one = False, True, False
 
     def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
         position = similarity.argmax(dim=1)
@@ -48,10 +51,28 @@ class SegmentMeans:
         return Join(position, earlier.to(similarity.dtype) / (earlier + later))
 
 
+class SelectReconstructing:
+    """The entries that the stream is best reconstructed from: each is one real observation and stands for those near it.
+
+    Of the neighbours whose lesser one (by how many observations it stands for) costs least when the other takes its place,
+    that one goes. The error of the whole is therefore at most the sum of those costs, however long the stream; what is rare stays
+    sharp, where means would blur it.
+    """
+
+    forgets, needs_similarity, keeps_one = False, True, True
+
+    def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
+        earlier, later = num_observations[:, :-1], num_observations[:, 1:]
+        cost = torch.minimum(earlier, later) * (1.0 - similarity)
+        position = cost.argmin(dim=1)
+        stays = (earlier >= later).gather(1, position[:, None])[:, 0]
+        return Join(position, stays.to(similarity.dtype))
+
+
 class DropOldest:
     """First in, first out."""
 
-    forgets, needs_similarity = True, False
+    forgets, needs_similarity, keeps_one = True, False, False
 
     def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
         return Join(
@@ -63,7 +84,7 @@ class DropOldest:
 class KeepFirst:
     """The most recent and the very first, which says what the stream is about (SAM 2's prompted frame)."""
 
-    forgets, needs_similarity = True, False
+    forgets, needs_similarity, keeps_one = True, False, False
 
     def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
         second = torch.full((len(similarity),), min(1, similarity.shape[1] - 1), device=similarity.device)
@@ -73,6 +94,7 @@ class KeepFirst:
 CONSOLIDATIONS: dict[str, type[Consolidation]] = {
     "merge": MergeMostSimilar,
     "segment": SegmentMeans,
+    "select": SelectReconstructing,
     "fifo": DropOldest,
     "recent": KeepFirst,
 }

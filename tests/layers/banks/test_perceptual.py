@@ -50,7 +50,7 @@ def configs(draw: st.DrawFn) -> PerceptualBankConfig:
         num_heads=num_heads,
         time_width=draw(st.sampled_from([None, 2, 5, 8])),
         fusion=draw(st.sampled_from(["gate", "mean"])),
-        consolidation=draw(st.sampled_from(["merge", "segment", "fifo", "recent"])),
+        consolidation=draw(st.sampled_from(["merge", "segment", "select", "fifo", "recent"])),
         stored=draw(st.sampled_from(["raw", "fused"])),
         merged_time=draw(st.sampled_from(["first", "mean"])),
         first_step=draw(st.sampled_from(["pass", "attend"])),
@@ -78,7 +78,7 @@ def test_fast_and_plain_form_agree_on_any_shape_and_any_order_of_slots(
         assert torch.allclose(fast.step(tokens, stamp_ns, slots), expected, atol=1e-5, rtol=0.0)
 
 
-@pytest.mark.parametrize("consolidation", ["merge", "segment", "fifo"])
+@pytest.mark.parametrize("consolidation", ["merge", "segment", "select", "fifo"])
 @pytest.mark.parametrize("make", [PerceptualBankConfig, memoryvla_plus])
 def test_the_bank_keeps_the_contract(make: type[PerceptualBankConfig], consolidation: str) -> None:
     def make_bank() -> PerceptualBank:
