@@ -22,6 +22,8 @@ from embodied_mem.policy import vision
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
+Both = tuple[Tensor, Tensor]
+"""Perceptual tokens (b, n, d) and the cognitive token (b, 1, w)."""
 BankKind = Literal["merge", "segment", "select", "fifo", "recent", "none"]
 
 
@@ -84,9 +86,9 @@ class MemoryPolicy(nn.Module):
         self.memory = PolicyMemory(config, num_slots)
         self.scaling = vision.Scaling()
         self.eyes = vision.Eyes(width)
-        self.perceive = nn.Linear(vision.TOKEN_WIDTH, width)
+        self.perceive = nn.Linear(2 * vision.TOKEN_WIDTH, width)
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
-        self.understand = nn.Linear(vision.COGNITIVE_WIDTH + config.proprio_width, width)
+        self.understand = nn.Linear(2 * vision.COGNITIVE_WIDTH + config.proprio_width, width)
         self.expert = FlowExpert(config.expert)
         self.eval()
 
@@ -116,11 +118,11 @@ class MemoryPolicy(nn.Module):
             torch.from_numpy(observation.stamp_ns.copy()),
             torch.from_numpy(observation.slots.copy()),
         )
-        tokens, whole = self.scaling(pictures)
+        seen = fused = self.scaling(pictures)
         if self.config.bank != "none":
-            tokens = self.memory.perceptual.step(tokens, stamps, slots)
-            whole = self.memory.cognitive.step(whole, stamps, slots)
-        perceived, condition = self.conditions(pictures, tokens, whole, proprio)
+            perceptual, cognitive = self.memory.perceptual, self.memory.cognitive
+            fused = perceptual.step(seen[0], stamps, slots), cognitive.step(seen[1], stamps, slots)
+        perceived, condition = self.conditions(pictures, seen, fused, proprio)
         actions = self.expert.act(self._noise(slots), perceived, condition, num_blocks=num_blocks)
         self.memory.decisions[slots] += 1
         return ActionChunk(
@@ -133,16 +135,15 @@ class MemoryPolicy(nn.Module):
         self.memory.reset(slots)
 
     def conditions(
-        self,
-        pictures: Float[Tensor, "b 3 s s"],
-        fused: Float[Tensor, "b n d"],
-        whole: Float[Tensor, "b 1 w"],
-        proprio: Float[Tensor, "b p"],
+        self, pictures: Float[Tensor, "b 3 s s"], seen: Both, fused: Both, proprio: Float[Tensor, "b p"]
     ) -> tuple[Float[Tensor, "b n e"], Float[Tensor, "b e"]]:
-        """What the expert attends to, and what conditions it: fused tokens beside what the eyes see now."""
-        perceived = torch.cat([self.eyes(pictures), self.perceive(fused) + self.places], dim=1)
-        condition: Tensor = self.understand(torch.cat([whole[:, 0], proprio], dim=1))
-        return perceived, condition
+        """What the expert attends to, and what conditions it: perceptual and cognitive tokens as seen and as fused with memory
+        (beside each other, so that what memory adds stands out), and what the eyes see now.
+        """
+        tokens = self.perceive(torch.cat([seen[0], fused[0]], dim=2)) + self.places
+        whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio], dim=1)
+        condition: Tensor = self.understand(whole)
+        return torch.cat([self.eyes(pictures), tokens], dim=1), condition
 
     def _pictures(self, observation: Observation) -> Tensor:
         if self.config.camera not in observation.images:

@@ -62,9 +62,9 @@ class TrainingConfig:
         checkpoint_every: steps.
     """
 
-    steps: int = 1500
+    steps: int = 600
     batch_size: int = 48
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-3
     draws: int = 4
     longest_wait_s: float = 600.0
@@ -249,13 +249,16 @@ class Trainer:
         )
         tokens = torch.stack([data.tokens[episode][step] for episode, step in samples])
         whole = torch.stack([data.whole[episode][step] for episode, step in samples])
+        fused = tokens, whole
         if config.bank != "none":
             waits = (torch.rand(len(samples), generator=generator) * self.training.longest_wait_s).tolist()
             seconds = [data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
             memory = self.policy.memory
-            tokens = self._recalled(samples, data.tokens, data.perceptual, seconds, memory.perceptual, tokens)
-            whole = self._recalled(samples, data.whole, data.cognitive, seconds, memory.cognitive, whole)
-        perceived, condition = self.policy.conditions(pictures, tokens, whole, proprio)
+            fused = (
+                self._recalled(samples, data.tokens, data.perceptual, seconds, memory.perceptual, tokens),
+                self._recalled(samples, data.whole, data.cognitive, seconds, memory.cognitive, whole),
+            )
+        perceived, condition = self.policy.conditions(pictures, (tokens, whole), fused, proprio)
         wanted = np.stack(
             [
                 _chunk(one, step, config.expert.horizon)

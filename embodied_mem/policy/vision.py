@@ -25,11 +25,13 @@ COGNITIVE_WIDTH = COGNITIVE_GRID * COGNITIVE_GRID * 3
 
 
 def small_pictures(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 s s"]:
-    """Pictures of the size that the tokens are made of, -1 to 1."""
+    """Pictures of the size that the tokens are made of, as differences from their median colour (that of the table, or of the
+    floor), since light and ground say nothing: 2 is from black to white.
+    """
     pictures = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-    if pictures.shape[-2:] == (SIDE_PX, SIDE_PX):
-        return pictures
-    return nn.functional.interpolate(pictures, size=(SIDE_PX, SIDE_PX), mode="area")
+    if pictures.shape[-2:] != (SIDE_PX, SIDE_PX):
+        pictures = nn.functional.interpolate(pictures, size=(SIDE_PX, SIDE_PX), mode="area")
+    return pictures - pictures.flatten(2).median(dim=2).values[:, :, None, None]
 
 
 def fixed_tokens(pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b n d"]:
