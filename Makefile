@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup apt demo test check bench docs clean
+.PHONY: help setup apt demo test test-habitat check bench docs clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -57,6 +57,9 @@ check: setup
 # Here a ROS or MuJoCo test that skips is a failure; with bare `pytest` it is a skip.
 test: check
 	EMBODIED_MEM_REQUIRE=ros,mujoco $(PYTHON) -m pytest
+
+test-habitat: setup
+	EMBODIED_MEM_REQUIRE=habitat,mujoco $(PYTHON) -m pytest tests/envs/habitat
 
 bench: setup
 	$(VENV)/bin/embodied-mem bench spine --quick

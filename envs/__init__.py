@@ -10,12 +10,15 @@ if __name__ == "envs":
 
 import gymnasium
 
+from .mujoco.mobile import MOBILE_TASK_NAMES
 from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES, WITHOUT_GATE
 
 HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
+HABITAT_ID = "EmbodiedMem/Habitat-v0"
+MOBILE_ENTRY = "embodied_mem.envs.mujoco.mobile.env:MobileTaskEnv"
 TABLETOP_ENTRY = "embodied_mem.envs.mujoco.tabletop.env:TabletopEnv"
 
-__all__ = ["HOUSEHOLD_ID", "register_all", "tabletop_id"]
+__all__ = ["HABITAT_ID", "HOUSEHOLD_ID", "register_all", "tabletop_id"]
 
 
 def tabletop_id(task: str, *, num_distracting_scenes: int = 0) -> str:
@@ -31,6 +34,11 @@ def register_all() -> None:
     """Makes `gymnasium.make("EmbodiedMem/...")` work; simulators load only when an env is made."""
     if HOUSEHOLD_ID not in gymnasium.registry:
         gymnasium.register(id=HOUSEHOLD_ID, entry_point="embodied_mem.envs.mujoco.household:HouseholdEnv")
+    if HABITAT_ID not in gymnasium.registry:
+        gymnasium.register(id=HABITAT_ID, entry_point="embodied_mem.envs.habitat.env:HabitatEnv")
+    for task in MOBILE_TASK_NAMES:
+        if f"EmbodiedMem/{task}-v0" not in gymnasium.registry:
+            gymnasium.register(id=f"EmbodiedMem/{task}-v0", entry_point=MOBILE_ENTRY, kwargs={"task": task})
     for task in TASK_NAMES:
         for num_scenes in (0,) if task in WITHOUT_GATE else (0, NUM_DISTRACTING_SCENES):
             env_id = tabletop_id(task, num_distracting_scenes=num_scenes)

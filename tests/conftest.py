@@ -30,6 +30,8 @@ def _missing(marker: str) -> str | None:
         return "rclpy or embodied_mem_interfaces is not installed; run `make setup`"
     if marker == "mujoco" and not _has("mujoco"):
         return "mujoco is not installed; run `make setup`"
+    if marker == "habitat" and not _has("habitat_sim"):
+        return "habitat_sim is not installed; see docs/habitat.md"
     if marker == "data" and not DATA.is_dir():
         return f"no real data at {DATA}; set EMBODIED_MEM_DATA"
     if marker == "gpu":
@@ -41,7 +43,7 @@ def _missing(marker: str) -> str | None:
     return None
 
 
-MARKERS = ("ros", "mujoco", "data", "gpu", "slow")
+MARKERS = ("ros", "mujoco", "habitat", "data", "gpu", "slow")
 IS_EXCUSED = pytest.StashKey[bool]()
 """Set for tests that lack something which nobody required."""
 
