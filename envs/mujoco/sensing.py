@@ -46,6 +46,10 @@ class HeadCamera:
         pixels = {self._world.instances[i].name: int(counts[i]) for i in np.flatnonzero(counts) if i > 0}
         return rgb, self._measured(depth), self._frame_ids()[instances], pixels
 
+    def reseed(self, ids_rng: np.random.Generator, noise_rng: np.random.Generator) -> None:
+        """Draw ids and noise from other streams from here on."""
+        self._ids_rng, self._noise_rng = ids_rng, noise_rng
+
     def close(self) -> None:
         self._view.close()
 

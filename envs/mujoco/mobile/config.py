@@ -1,0 +1,55 @@
+"""Every option of the mobile tasks, with its default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+
+NUM_PLACES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class MobileConfig:
+    """Options that do not depend on the seed.
+
+    image_size: (height, width) in pixels. delay: steps for which the gate stays shut. instance_ids: "shuffled" draws
+    segmentation ids anew at every frame. truth_in_info: adds the hidden variable and the phase to `info["truth"]`.
+    """
+
+    image_size: tuple[int, int] = (128, 160)
+    delay: int = 2
+    instance_ids: str = "shuffled"
+    truth_in_info: bool = False
+    epoch_ns: int = 1_000_000_000
+    step_ns: int = 10_000_000_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_size", tuple(int(n) for n in self.image_size))
+        self._require(
+            "image_size", all(16 <= n <= 4096 for n in self.image_size), "(height, width), 16 to 4096 each"
+        )
+        self._require("delay", 1 <= self.delay <= 10_000, "1 to 10000 steps")
+        self._require(
+            "instance_ids", self.instance_ids in ("shuffled", "constant"), "'shuffled' or 'constant'"
+        )
+        self._require("epoch_ns", self.epoch_ns > 0, "a positive time in nanoseconds")
+        self._require("step_ns", self.step_ns > 0, "a positive time in nanoseconds")
+
+    def _require(self, name: str, holds: bool, allowed: str) -> None:
+        if not holds:
+            raise ConfigError(
+                f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options."
+            )
+
+
+def make_config(options: dict[str, Any]) -> MobileConfig:
+    """A config from keyword options; an unknown one is refused with the nearest valid name."""
+    known = [f.name for f in fields(MobileConfig)]
+    for name in options:
+        if name not in known:
+            raise UnknownConfigKey(
+                f"the mobile tasks have no option {name!r}; they have {known}.{did_you_mean(name, known)}"
+            )
+    return MobileConfig(**options)

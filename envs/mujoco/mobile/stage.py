@@ -1,0 +1,144 @@
+"""A home prepared for a task: five places in five rooms that can be looked at, and a thing for each with two spots."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..home import Home, free_space, generate_home
+from ..mjcf import CAMERA_HEIGHT_M, write_mjcf
+from ..parts import wrap_angle
+from ..plan import Receptacle
+from ..sensing import HeadCamera
+from ..stocking import MovableObject, Spot, find_spot
+from ..viewpoints import find_viewpoints
+from ..world import OUT_OF_THE_WORLD, HouseholdWorld, ObjectState
+from .config import NUM_PLACES
+
+NUM_ROOMS = 5
+LARGEST_M = 0.30
+APART_M = 0.22
+SPOT_TRIES = 60
+HALLWAY = "hallway"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A receptacle, where the robot stands to look at it, and the thing that belongs to it with two spots for it."""
+
+    receptacle: Receptacle
+    stand_m: tuple[float, float]
+    thing: MovableObject
+    spots: tuple[Spot, Spot]
+
+
+@dataclass
+class Stage:
+    """The world, its places, and what a task does with them. Nothing else on the places' receptacles."""
+
+    world: HouseholdWorld
+    places: tuple[Place, ...]
+
+    def clear(self) -> None:
+        """No thing of any place is there, the robot stands where episodes begin."""
+        for place in self.places:
+            self.remove(place.thing.id)
+        self.go_home()
+
+    def go_home(self) -> None:
+        robot, (x, y, yaw) = self.world.robot, self.world.plan.start
+        robot.x, robot.y, robot.yaw_rad, robot.pan_rad, robot.tilt_rad = x, y, yaw, 0.0, 0.3
+
+    def look_at(self, index: int) -> None:
+        """The robot stands before a place and looks at it."""
+        robot, place = self.world.robot, self.places[index]
+        x, y, z = place.receptacle.centre_world
+        robot.x, robot.y = place.stand_m
+        distance_m = math.dist(place.stand_m, (x, y))
+        robot.yaw_rad, robot.pan_rad = wrap_angle(math.atan2(y - robot.y, x - robot.x)), 0.0
+        robot.tilt_rad = math.atan2(CAMERA_HEIGHT_M - z, distance_m)
+
+    def put(self, thing: str, spot: Spot) -> None:
+        self.world.objects[thing] = ObjectState(
+            position_world=spot.position_world, yaw_rad=spot.yaw_rad, receptacle=spot.receptacle
+        )
+
+    def remove(self, thing: str) -> None:
+        self.world.objects[thing] = ObjectState(
+            position_world=OUT_OF_THE_WORLD, yaw_rad=0.0, receptacle=None, is_gone=True
+        )
+
+
+def make_stage(rng: np.random.Generator, image_size: tuple[int, int], fovy_deg: float) -> Stage:
+    """A new home with its places. Homes whose places cannot be furnished for the task are drawn again."""
+    while True:
+        home = generate_home(rng, NUM_ROOMS)
+        height, width = image_size
+        world = HouseholdWorld(home, write_mjcf(home, fovy_deg=fovy_deg, offscreen_px=(height, width)))
+        places = _places(home, world, rng)
+        if places is not None:
+            return Stage(world=world, places=places)
+
+
+def _places(home: Home, world: HouseholdWorld, rng: np.random.Generator) -> tuple[Place, ...] | None:
+    receptacles = [_largest(home, room.name) for room in home.plan.rooms if room.name != HALLWAY][:NUM_PLACES]
+    things = _things(home, rng)
+    names = {receptacle.name for receptacle in receptacles}
+    if len(receptacles) < NUM_PLACES or len(things) < NUM_PLACES:
+        return None
+    stage = Stage(world=world, places=())
+    for thing in home.objects:
+        if thing.receptacle in names or thing.kind.name in {t.kind.name for t in things}:
+            stage.remove(thing.id)
+    order = rng.permutation(NUM_PLACES)
+    found = [_place(home, receptacles[int(i)], things[n], things, rng) for n, i in enumerate(order)]
+    return tuple(place for place in found if place is not None) if all(found) else None
+
+
+def _largest(home: Home, room: str) -> Receptacle:
+    inside = [r for r in home.plan.open_receptacles if r.room == room and len(r.surfaces) == 1]
+    return max(inside, key=lambda r: r.surfaces[0].size_m[0] * r.surfaces[0].size_m[1])
+
+
+def _things(home: Home, rng: np.random.Generator) -> list[MovableObject]:
+    """One thing of each of some small kinds."""
+    small = {o.kind.name: o for o in home.objects if max(o.size_m) <= LARGEST_M}
+    names = sorted(small)
+    return [small[names[int(i)]] for i in rng.permutation(len(names))[:NUM_PLACES]]
+
+
+def _place(
+    home: Home,
+    receptacle: Receptacle,
+    thing: MovableObject,
+    things: list[MovableObject],
+    rng: np.random.Generator,
+) -> Place | None:
+    """Spots are free for the largest of all the things, so that any of them can stand there."""
+    size = tuple(max(t.size_m[axis] for t in things) for axis in range(3))
+    views, _ = find_viewpoints(home.plan, free_space(home.plan), receptacle.room)
+    stands = [view.position_m for view in views if receptacle.name in view.looks_at]
+    first = find_spot(rng, (size[0], size[1], size[2]), receptacle, [])
+    if not stands or first is None:
+        return None
+    for _ in range(SPOT_TRIES):
+        second = find_spot(rng, (size[0], size[1], size[2]), receptacle, [])
+        if second is not None and math.dist(first.position_world[:2], second.position_world[:2]) >= APART_M:
+            return Place(receptacle=receptacle, stand_m=stands[0], thing=thing, spots=(first, second))
+    return None
+
+
+def standing(spot: Spot, thing: MovableObject, largest_height_m: float) -> Spot:
+    """The spot for one thing: it was found for the largest, whose middle is higher."""
+    x, y, z = spot.position_world
+    return replace(spot, position_world=(x, y, z - (largest_height_m - thing.size_m[2]) / 2))
+
+
+def make_camera(stage: Stage, image_size: tuple[int, int], instance_ids: str) -> HeadCamera:
+    """The head's camera. Make and use it in one thread."""
+    from ..config import HouseholdConfig
+
+    config = HouseholdConfig(image_size=image_size, instance_ids=instance_ids)
+    return HeadCamera(stage.world, config, np.random.default_rng(0), np.random.default_rng(0))
