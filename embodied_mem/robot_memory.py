@@ -23,7 +23,16 @@ from embodied_mem.context.context import ContextConfig, ContextMaker
 from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.floor import floor_map
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
-from embodied_mem.layers.occupancy import MapSnapshot, OccupancyConfig, OccupancyLayer
+from embodied_mem.geometry import Box
+from embodied_mem.layers.occupancy import (
+    AtlasConfig,
+    MapSnapshot,
+    OccupancyConfig,
+    OccupancyLayer,
+    SemanticGrid,
+    SubmapAtlas,
+    SubmapConfig,
+)
 from embodied_mem.layers.world import WorldConfig, WorldLayer
 from embodied_mem.messages import (
     Answer,
@@ -43,6 +52,7 @@ from embodied_mem.messages import (
     Operation,
     Percept,
     PinholeCamera,
+    PoseCorrection,
     Query,
     Region,
     Stay,
@@ -59,6 +69,7 @@ class RobotMemoryConfig:
 
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)
     occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
+    submaps: SubmapConfig = field(default_factory=SubmapConfig)
     world: WorldConfig = field(default_factory=WorldConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
     autosave_s: float = 60.0
@@ -75,7 +86,7 @@ class RobotMemory:
         self.config = config
         self._folder = folder
         self._perception = Perception(config.perception)
-        self._occupancy = OccupancyLayer(config.occupancy)
+        self._occupancy = _new_map(config)
         self._repository = SqliteRepository(folder.live_database if folder else ":memory:")
         self._world = WorldLayer(self._repository, config.world)
         # Taken in this order. Questions take the last alone: they do not wait for perception, the map or a save.
@@ -315,6 +326,11 @@ class RobotMemory:
         with self._map_lock:
             return self._occupancy.snapshot()
 
+    def semantic_grid(self, box: Box, voxel_m: float = 0.08) -> SemanticGrid:
+        """The box as voxels: how likely each is occupied, and by what; NaN where nothing is known."""
+        with self._map_lock:
+            return self._occupancy.semantic_grid(box, voxel_m)
+
     # -- house ------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path | None = None) -> Path:
@@ -343,6 +359,22 @@ class RobotMemory:
         with self._write_lock, self._world_lock:
             self._world.forget(entity_id)
             self._contexts.forget(entity_id)
+
+    def correct(self, correction: PoseCorrection) -> None:
+        """Move the map to where a corrected trajectory has it, without building it anew.
+
+        Facts about things keep the places at which they were seen; the next look puts them right.
+
+        Raises:
+            InvalidQuery: the memory keeps one map (`config.submaps.max_submaps` is 0).
+        """
+        if not isinstance(self._occupancy, SubmapAtlas):
+            raise InvalidQuery(
+                "this memory keeps one map, which cannot be corrected; open it with submaps.max_submaps above 0, such "
+                "as RobotMemoryConfig(submaps=SubmapConfig(max_submaps=50))."
+            )
+        with self._map_lock:
+            self._occupancy.correct_trajectory(correction)
 
     def reset(self) -> None:
         """Empty the map, the world model, keyframes and banks; earlier saves are kept."""
@@ -408,6 +440,18 @@ class RobotMemory:
         np.savez(folder / "occupancy.npz", **state)  # type: ignore[arg-type]
         np.savez(folder / "keyframes.npz", **keyframes)  # type: ignore[arg-type]
         np.savez(folder / "banks.npz", **self.banks.arrays())  # type: ignore[arg-type]
+
+
+def _new_map(config: RobotMemoryConfig) -> OccupancyLayer | SubmapAtlas:
+    submaps = config.submaps
+    if submaps.max_submaps == 0:
+        return OccupancyLayer(config.occupancy)
+    return SubmapAtlas(
+        AtlasConfig(
+            submap=config.occupancy, travel_m=submaps.travel_m, turn_rad=submaps.turn_rad,
+            max_submaps=submaps.max_submaps,
+        )
+    )  # fmt: skip
 
 
 def _entity_of(query: Query) -> str:

@@ -16,6 +16,7 @@ from embodied_mem.messages.context import (
     EntityTokens,
     Keyframe,
 )
+from embodied_mem.messages.corrections import PoseCorrection
 from embodied_mem.messages.deltas import MapChange, MapEvent, ObserveReport, WorldDelta
 from embodied_mem.messages.events import Event, ObjectMention
 from embodied_mem.messages.findings import (
@@ -111,6 +112,7 @@ __all__ = [
     "Percept",
     "PinholeCamera",
     "Placement",
+    "PoseCorrection",
     "Query",
     "QuestionKind",
     "Region",

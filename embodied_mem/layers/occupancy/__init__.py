@@ -1,6 +1,7 @@
 """What the place looks like: an online map of 3D semantic Gaussians, with free and unknown space kept apart."""
 
-from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.atlas import AtlasConfig, SubmapAtlas
+from embodied_mem.layers.occupancy.config import OccupancyConfig, SubmapConfig
 from embodied_mem.layers.occupancy.floor_plan import FloorGrid
 from embodied_mem.layers.occupancy.frontiers import Frontier
 from embodied_mem.layers.occupancy.grid import SemanticGrid, occ_scannet_box
@@ -23,12 +24,15 @@ __all__ = [
     "STABLE",
     "TRANSIENT",
     "UNKNOWN",
+    "AtlasConfig",
     "FloorGrid",
     "Frontier",
     "MapSnapshot",
     "OccupancyConfig",
     "OccupancyLayer",
     "SemanticGrid",
+    "SubmapAtlas",
+    "SubmapConfig",
     "Visibility",
     "occ_scannet_box",
 ]

@@ -238,16 +238,17 @@ class GaussianMap:
 
     def splat(
         self,
-        corner_world: Float64[np.ndarray, "3"],
+        T_world_grid: Float64[np.ndarray, "4 4"],
         shape: tuple[int, int, int],
         voxel_m: float,
         *,
         additive: bool,
         stable_only: bool,
     ) -> tuple[Float32[np.ndarray, "x y z"], Int16[np.ndarray, "x y z"]]:
-        """Occupancy (NaN: unknown) and label (-1: none) of each voxel."""
-        grid = _splatting.VoxelGrid()
-        grid.corner = wp.vec3d(*(corner_world / self.config.cell_m).tolist())
+        """Occupancy (NaN: unknown) and label (-1: none) of each voxel of a grid whose corner and axes are `T_world_grid`."""
+        grid, R = _splatting.VoxelGrid(), T_world_grid[:3, :3]
+        grid.corner = wp.vec3d(*(T_world_grid[:3, 3] / self.config.cell_m).tolist())
+        grid.R, grid.spread = wp.mat33(*R.ravel().tolist()), float(np.abs(R).sum(axis=1).max())
         grid.voxel_cells, grid.size = voxel_m / self.config.cell_m, wp.vec3i(*shape)
         grid.form = _splatting.ADDITIVE if additive else _splatting.PRODUCT
         grid.empty_score = EMPTY_SCORE

@@ -74,10 +74,10 @@ def pack(saved: SavedMap, config: OccupancyConfig) -> Rows:
         "sensors": np.array([sensor for _, sensor in sensors], dtype=np.str_),
         "last_stamps_ns": np.array([saved.last_stamps[key] for key in sensors], dtype=np.int64),
     }
-    return state | {CHECKSUM: _checksum(state)}
+    return state | {CHECKSUM: checksum(state)}
 
 
-def _checksum(state: Mapping[str, np.ndarray]) -> np.ndarray:
+def checksum(state: Mapping[str, np.ndarray]) -> np.ndarray:
     """SHA-256 over names, types, shapes and contents."""
     digest = hashlib.sha256()
     for name in sorted(state):
@@ -118,7 +118,7 @@ def unpack(state: Mapping[str, np.ndarray], config: OccupancyConfig) -> SavedMap
 
 def _check_sum(state: Mapping[str, np.ndarray]) -> None:
     covered = {name: np.asarray(array) for name, array in state.items() if name != CHECKSUM}
-    if not np.array_equal(_checksum(covered), np.asarray(state[CHECKSUM])):
+    if not np.array_equal(checksum(covered), np.asarray(state[CHECKSUM])):
         raise _damaged("its contents do not match their checksum")
 
 

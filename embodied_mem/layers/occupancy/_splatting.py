@@ -32,6 +32,8 @@ vec8i = wp.types.vector(NUM_VOTES, wp.int32)
 @wp.struct
 class VoxelGrid:
     corner: wp.vec3d  # in cells
+    R: wp.mat33  # the grid's axes in the map's
+    spread: float  # how far along the map's axes a cube of the grid reaches, in its sides: 1 when they are parallel
     voxel_cells: float  # a voxel's side in cells
     size: wp.vec3i
     form: int
@@ -68,10 +70,29 @@ def splat(
     index = (x * grid.size[1] + y) * grid.size[2] + z
     step = wp.float64(grid.voxel_cells)
     half = wp.float64(0.5)
-    cx = grid.corner[0] + (wp.float64(x) + half) * step
-    cy = grid.corner[1] + (wp.float64(y) + half) * step
-    cz = grid.corner[2] + (wp.float64(z) + half) * step
-    reach = half * step + half
+    along_x = (wp.float64(x) + half) * step
+    along_y = (wp.float64(y) + half) * step
+    along_z = (wp.float64(z) + half) * step
+    R = grid.R
+    cx = (
+        grid.corner[0]
+        + wp.float64(R[0, 0]) * along_x
+        + wp.float64(R[0, 1]) * along_y
+        + wp.float64(R[0, 2]) * along_z
+    )
+    cy = (
+        grid.corner[1]
+        + wp.float64(R[1, 0]) * along_x
+        + wp.float64(R[1, 1]) * along_y
+        + wp.float64(R[1, 2]) * along_z
+    )
+    cz = (
+        grid.corner[2]
+        + wp.float64(R[2, 0]) * along_x
+        + wp.float64(R[2, 1]) * along_y
+        + wp.float64(R[2, 2]) * along_z
+    )
+    reach = half * step * wp.float64(grid.spread) + half
     low_x = int(wp.floor(cx - reach))
     low_y = int(wp.floor(cy - reach))
     low_z = int(wp.floor(cz - reach))
@@ -95,16 +116,19 @@ def splat(
                 dx = float(wp.float64(i) - cx)
                 dy = float(wp.float64(j) - cy)
                 dz = float(wp.float64(k) - cz)
-                near = wp.max(wp.abs(dx + 0.5), wp.max(wp.abs(dy + 0.5), wp.abs(dz + 0.5)))
+                near = wp.max(wp.abs(wp.transpose(R) * wp.vec3(dx + 0.5, dy + 0.5, dz + 0.5)))
                 # A known cell's centre in the voxel, or the voxel's centre in a known cell (a hair of rounding allowed).
                 if state != 0 and near <= wp.max(0.5 * grid.voxel_cells, 0.5) + 1.0e-4:
                     is_known = True
                 if state < HAS_GAUSSIAN or (state & LEVEL_MASK) < grid.min_level:
                     continue
                 gaussian = find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)
-                d = mean_in_cell(m.mean[gaussian]) + wp.vec3(dx, dy, dz)
-                d = d - wp.vec3(
-                    wp.clamp(d[0], -core, core), wp.clamp(d[1], -core, core), wp.clamp(d[2], -core, core)
+                d = wp.transpose(R) * (mean_in_cell(m.mean[gaussian]) + wp.vec3(dx, dy, dz))
+                d = R * (
+                    d
+                    - wp.vec3(
+                        wp.clamp(d[0], -core, core), wp.clamp(d[1], -core, core), wp.clamp(d[2], -core, core)
+                    )
                 )
                 S = covariance_in_cell(m.covariance[gaussian], rules.min_variance)
                 a = probability_of(rules.min_log_odds, rules.log_odds_step, state & LEVEL_MASK)

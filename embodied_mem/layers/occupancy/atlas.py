@@ -13,14 +13,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int8
+from jaxtyping import Bool, Float, Float32, Float64, Int8
 
 from embodied_mem.errors import ConfigError, InvalidQuery
-from embodied_mem.geometry import check_rigid, invert, transform
+from embodied_mem.geometry import Box, check_rigid, invert, transform
+from embodied_mem.layers.occupancy._atlas_views import (
+    Submap,
+    all_labels,
+    joined_free_cells,
+    joined_grid,
+    joined_snapshot,
+)
 from embodied_mem.layers.occupancy.config import OccupancyConfig
-from embodied_mem.layers.occupancy.layer import OccupancyLayer
-from embodied_mem.layers.occupancy.snapshot import FREE, UNKNOWN
-from embodied_mem.messages import MapChange, Percept
+from embodied_mem.layers.occupancy.grid import OCC_SCANNET_VOXEL_M, SemanticGrid
+from embodied_mem.layers.occupancy.layer import OccupancyLayer, check_order
+from embodied_mem.layers.occupancy.snapshot import FREE, UNKNOWN, MapSnapshot
+from embodied_mem.messages import Frame, MapChange, MapEvent, Percept, PoseCorrection
 
 PAST_M = 0.02
 """How far behind a surface that a newer submap saw through the search along a ray goes on."""
@@ -50,61 +58,74 @@ class AtlasConfig:
         dataclasses.replace(self.submap, budget_bytes=self.submap.budget_bytes // self.max_submaps)
 
 
-@dataclass
-class _Submap:
-    anchor: int
-    T_world_anchor: np.ndarray
-    layer: OccupancyLayer
-
-
 class SubmapAtlas:
     """A map that bends where its trajectory is corrected. Anchors are numbered from 0 in the order they began."""
 
     def __init__(self, config: AtlasConfig = AtlasConfig()) -> None:
         self.config = config
-        self._submaps: list[_Submap] = []
-        self._adopted: list[_Submap] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, anchors and stamps included."""
+        self._submaps: list[Submap] = []
+        self._adopted: list[Submap] = []
         self._num_begun = 0
+        self._last_stamps: dict[tuple[str, str], int] = {}
 
     def update(self, percept: Percept) -> MapChange:
         """Fuse the frame into the newest submap, or begin one when the camera has left it.
 
         The frame's pose is in the world as corrected so far.
+
+        Raises:
+            StampRunsBackwards: the frame is older than the last one of its robot and sensor; nothing has changed.
         """
-        T_world_camera = percept.frame.T_world_camera
-        if not self._submaps or self._has_left(self._submaps[-1], T_world_camera):
-            self._begin(T_world_camera)
-        newest = self._submaps[-1]
+        check_order(self._last_stamps, percept.frame)
+        T_world_camera, robot = percept.frame.T_world_camera, percept.frame.robot
+        newest = next((submap for submap in reversed(self._submaps) if submap.robot == robot), None)
+        if newest is None or self._has_left(newest, T_world_camera):
+            newest = self._begin(percept.frame)
         T_anchor_camera = invert(newest.T_world_anchor) @ T_world_camera
         frame = dataclasses.replace(percept.frame, T_world_camera=T_anchor_camera)
-        return newest.layer.update(dataclasses.replace(percept, frame=frame))
+        change = newest.layer.update(dataclasses.replace(percept, frame=frame))
+        self._last_stamps[robot, frame.sensor] = frame.stamp_ns
+        events = tuple(_placed(event, newest.T_world_anchor) for event in change.events)
+        return dataclasses.replace(change, events=events, num_live=self.num_live, num_bytes=self.num_bytes)
 
-    def _has_left(self, submap: _Submap, T_world_camera: np.ndarray) -> bool:
+    def _has_left(self, submap: Submap, T_world_camera: np.ndarray) -> bool:
         moved = invert(submap.T_world_anchor) @ T_world_camera
         turn_rad = np.arccos(np.clip((np.trace(moved[:3, :3]) - 1.0) / 2.0, -1.0, 1.0))
         return bool(np.linalg.norm(moved[:3, 3]) > self.config.travel_m or turn_rad > self.config.turn_rad)
 
-    def _begin(self, T_world_camera: np.ndarray) -> None:
-        share = self.config.submap.budget_bytes // self.config.max_submaps
-        layer = OccupancyLayer(dataclasses.replace(self.config.submap, budget_bytes=share))
-        if self._submaps:
-            self._submaps[-1].layer.rest()
-        self._submaps.append(_Submap(self._num_begun, T_world_camera.copy(), layer))
+    def _begin(self, frame: Frame) -> Submap:
+        for submap in self._submaps:
+            if submap.robot == frame.robot:
+                submap.layer.rest()
+        layer = OccupancyLayer(self._share)
+        begun = Submap(self._num_begun, frame.T_world_camera.copy(), layer, frame.stamp_ns, frame.robot)
+        self._submaps.append(begun)
         self._num_begun += 1
         if len(self._submaps) > self.config.max_submaps:
             del self._submaps[0]
+        return begun
+
+    @property
+    def _share(self) -> OccupancyConfig:
+        """What each submap may take."""
+        budget_bytes = self.config.submap.budget_bytes // self.config.max_submaps
+        return dataclasses.replace(self.config.submap, budget_bytes=budget_bytes)
 
     def adopt(self, layer: OccupancyLayer, T_world_layer: Float64[np.ndarray, "4 4"]) -> int:
         """Read another robot's map, placed in this world (see `alignment.align`), where no submap of our own knows
         better; the number of its anchor. Its bytes are its owner's: they count in no budget here.
         """
         T_world_anchor = check_rigid(np.asarray(T_world_layer, dtype=np.float64), "T_world_layer").copy()
-        self._adopted.append(_Submap(self._num_begun, T_world_anchor, layer))
+        self._adopted.append(Submap(self._num_begun, T_world_anchor, layer))
         self._num_begun += 1
         return self._adopted[-1].anchor
 
     @property
-    def _readable(self) -> list[_Submap]:
+    def _readable(self) -> list[Submap]:
         """All submaps, those that others outweigh first."""
         return [*self._adopted, *self._submaps]
 
@@ -122,6 +143,31 @@ class SubmapAtlas:
     def num_bytes(self) -> int:
         """What all submaps of our own take together; never above the budget."""
         return sum(submap.layer.num_bytes for submap in self._submaps)
+
+    @property
+    def num_live(self) -> int:
+        """Gaussians in all submaps of our own."""
+        return sum(submap.layer.num_live for submap in self._submaps)
+
+    def correct_trajectory(self, correction: PoseCorrection) -> None:
+        """Move the robot's submaps to where its corrected trajectory has their anchors.
+
+        What began before or after the trajectory moves along with the nearest anchor that it has. Nothing moves when no
+        anchor of the robot lies within it.
+        """
+        mine = [submap for submap in self._submaps if submap.robot == correction.robot]
+        moves: list[tuple[int, np.ndarray]] = []
+        for submap in mine:
+            T_world_anchor = correction.pose_at(submap.begun_ns)
+            if T_world_anchor is not None:
+                moves.append((submap.begun_ns, T_world_anchor @ invert(submap.T_world_anchor)))
+        if not moves:
+            return
+        targets = {}
+        for submap in mine:
+            _, T_move = min(moves, key=lambda move: abs(move[0] - submap.begun_ns))
+            targets[submap.anchor] = T_move @ submap.T_world_anchor
+        self.correct(targets)
 
     def correct(self, T_world_anchors: Mapping[int, Float64[np.ndarray, "4 4"]]) -> None:
         """Move submaps to where the corrected trajectory has their anchors; all of them, or none when one is refused.
@@ -147,7 +193,7 @@ class SubmapAtlas:
         """UNKNOWN (-1), FREE (0) or OCCUPIED (1) for each point: the newest submap that knows it decides."""
         return self._state_in(self._readable, points_world)
 
-    def _state_in(self, submaps: list[_Submap], points_world: np.ndarray) -> Int8[np.ndarray, "n"]:
+    def _state_in(self, submaps: list[Submap], points_world: np.ndarray) -> Int8[np.ndarray, "n"]:
         state = np.full(len(points_world), UNKNOWN, dtype=np.int8)
         for submap in reversed(submaps):
             open_ = np.flatnonzero(state == UNKNOWN)
@@ -175,8 +221,8 @@ class SubmapAtlas:
 
     def _cast_in(
         self,
-        submap: _Submap,
-        newer: list[_Submap],
+        submap: Submap,
+        newer: list[Submap],
         origins_world: np.ndarray,
         directions: np.ndarray,
         max_range_m: float,
@@ -206,12 +252,62 @@ class SubmapAtlas:
                 break
         return found_m
 
+    def semantic_grid(
+        self,
+        box: Box,
+        voxel_m: float = OCC_SCANNET_VOXEL_M,
+        *,
+        form: str = "product",
+        stable_only: bool = False,
+    ) -> SemanticGrid:
+        """The box as voxels, as `OccupancyLayer.semantic_grid`: each as the newest submap has it that knows it."""
+        return joined_grid(self._readable, box, voxel_m, form=form, stable_only=stable_only)
+
+    def snapshot(self) -> MapSnapshot:
+        """All Gaussians, in world, that no newer submap saw through."""
+        return joined_snapshot(self._readable, self.config.submap.cell_m, self._is_not_stale)
+
+    def free_cells(self) -> Float32[np.ndarray, "n 3"]:
+        """The centres, in world, of all cells that are known to be free, on one grid for all submaps."""
+        return joined_free_cells(self._readable, self.config.submap.cell_m, self.state_at)
+
+    def _is_not_stale(self, number: int, points_world: np.ndarray) -> Bool[np.ndarray, "n"]:
+        return np.asarray(self._state_in(self._readable[number + 1 :], points_world) != FREE)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that grids and snapshots number."""
+        return all_labels(self._readable)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All submaps, adopted ones included, and where they are, as named arrays."""
+        from embodied_mem.layers.occupancy._atlas_saving import pack
+
+        return pack(self._submaps, self._adopted, self._num_begun)
+
+    def load_state(self, state: dict[str, np.ndarray]) -> None:
+        """Hold what `state()` gave (or one map's, as the oldest submap); nothing changes when it is refused.
+
+        Raises: as `OccupancyLayer.load_state`.
+        """
+        from embodied_mem.layers.occupancy._atlas_saving import unpack
+
+        self._submaps, self._adopted, self._num_begun = unpack(state, self._share)
+        self._last_stamps = {}
+        for submap in self._submaps:
+            for key, stamp_ns in submap.layer.last_stamps.items():
+                self._last_stamps[key] = max(self._last_stamps.get(key, stamp_ns), stamp_ns)
+
     def occupied_points(self) -> Float32[np.ndarray, "n 3"]:
         """The means, in world, of all occupied Gaussians that no newer submap saw through."""
-        kept, submaps = [], self._readable
-        for i, submap in enumerate(submaps):
-            means = submap.layer.snapshot().occupied().means_world.astype(np.float64)
-            points = transform(submap.T_world_anchor, means)
-            is_stale = self._state_in(submaps[i + 1 :], points) == FREE
-            kept.append(points[~is_stale].astype(np.float32))
-        return np.concatenate(kept) if kept else np.zeros((0, 3), dtype=np.float32)
+        return self.snapshot().occupied().means_world
+
+
+def _placed(event: MapEvent, T_world_anchor: np.ndarray) -> MapEvent:
+    """The event's boxes in world: around those of the submap."""
+    before = None if event.before_box is None else _box_in(T_world_anchor, event.before_box)
+    return dataclasses.replace(event, box=_box_in(T_world_anchor, event.box), before_box=before)
+
+
+def _box_in(T: np.ndarray, box: Box) -> Box:
+    return Box.around(transform(T, box.corners()))

@@ -135,5 +135,27 @@ class OccupancyConfig:
         return max(1, round(-self.miss_log_odds / self.log_odds_step))
 
 
+@dataclass(frozen=True, kw_only=True)
+class SubmapConfig:
+    """Whether the map bends when its trajectory is corrected.
+
+    Attributes:
+        max_submaps: at most so many submaps, each of which may take its share of the map's budget; the oldest is dropped
+            beyond it. 0 keeps one map, which cannot be corrected.
+        travel_m, turn_rad: a camera that moved or turned this much since its submap began starts the next one.
+    """
+
+    max_submaps: int = 0
+    travel_m: float = 2.0
+    turn_rad: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not (self.max_submaps >= 0 and self.travel_m > 0.0 and self.turn_rad > 0.0):
+            raise ConfigError(
+                f"submaps options max_submaps={self.max_submaps}, travel_m={self.travel_m}, turn_rad={self.turn_rad}: the "
+                "first must be at least 0, the others above 0. Change them there."
+            )
+
+
 NUM_LEVELS = 127
 """Levels of evidence in 7 bits besides unknown."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int8, Int16
 
-from embodied_mem.errors import InvalidQuery, StampRunsBackwards, did_you_mean
+from embodied_mem.errors import ConfigError, InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy.changes import ChangeLog
 from embodied_mem.layers.occupancy.config import OccupancyConfig
@@ -19,7 +19,7 @@ from embodied_mem.layers.occupancy.grid import FORMS, OCC_SCANNET_VOXEL_M, Seman
 from embodied_mem.layers.occupancy.labels import LabelTable
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 from embodied_mem.layers.occupancy.visibility import Visibility, visibility_of
-from embodied_mem.messages import MapChange, MapEvent, Percept, PinholeCamera
+from embodied_mem.messages import Frame, MapChange, MapEvent, Percept, PinholeCamera
 
 if TYPE_CHECKING:
     from embodied_mem.layers.occupancy._map import GaussianMap
@@ -50,7 +50,7 @@ class OccupancyLayer:
             StampRunsBackwards: the frame is older than the last one of its robot and sensor; nothing has changed.
         """
         frame = percept.frame
-        self._check_stamp(frame.robot, frame.sensor, frame.stamp_ns)
+        check_order(self._last_stamps, frame)
         has_labels = percept.label_index is not None
         translation = self._translation(percept.labels) if has_labels else np.empty(0, dtype=np.int16)
         change = self._map.fuse(frame, percept.label_index, translation)
@@ -64,14 +64,6 @@ class OccupancyLayer:
         if len(cells):
             self._changes.note(stamp_ns, cells, notes, seen_ns)
         return self._changes.tell(stamp_ns, self._labels.labels)
-
-    def _check_stamp(self, robot: str, sensor: str, stamp_ns: int) -> None:
-        last_ns = self._last_stamps.get((robot, sensor), -1)
-        if stamp_ns < last_ns:
-            raise StampRunsBackwards(
-                f"frame of {robot!r}/{sensor!r} has stamp {stamp_ns} ns, before the previous one at {last_ns} ns; the "
-                "map takes frames of one sensor in order. Sort them, or reset() for a new session after a clock jump."
-            )
 
     def _translation(self, labels: tuple[str, ...]) -> Int16[np.ndarray, "n"]:
         known = self._translations.get(labels)
@@ -128,18 +120,35 @@ class OccupancyLayer:
         EmbodiedOcc does, for comparison with its line of work. `stable_only` leaves out what was seen too little, such
         as somebody who walks through.
         """
-        if form not in FORMS:
-            raise InvalidQuery(f"form is {form!r}; it must be one of {FORMS}.{did_you_mean(form, FORMS)}")
-        corner = np.array(box.min_m, dtype=np.float64)
-        occupancy, label_index = self._map.splat(
-            corner, grid_shape(box, voxel_m), voxel_m, additive=form == "additive", stable_only=stable_only
+        T_world_grid = np.eye(4)
+        T_world_grid[:3, 3] = box.min_m
+        occupancy, label_index = self.splat(
+            T_world_grid, grid_shape(box, voxel_m), voxel_m, form=form, stable_only=stable_only
         )
         return SemanticGrid(
-            corner_world=corner,
+            corner_world=T_world_grid[:3, 3].copy(),
             voxel_m=voxel_m,
             occupancy=occupancy,
             label_index=label_index,
             labels=self.labels,
+        )
+
+    def splat(
+        self,
+        T_world_grid: Float64[np.ndarray, "4 4"],
+        shape: tuple[int, int, int],
+        voxel_m: float,
+        *,
+        form: str,
+        stable_only: bool,
+    ) -> tuple[Float32[np.ndarray, "x y z"], Int16[np.ndarray, "x y z"]]:
+        """Occupancy and label of voxels as in `SemanticGrid`, of a grid that may lie askew: `T_world_grid` is where its
+        lowest corner and its axes are.
+        """
+        if form not in FORMS:
+            raise InvalidQuery(f"form is {form!r}; it must be one of {FORMS}.{did_you_mean(form, FORMS)}")
+        return self._map.splat(
+            T_world_grid, shape, voxel_m, additive=form == "additive", stable_only=stable_only
         )
 
     def distance_field(
@@ -187,6 +196,16 @@ class OccupancyLayer:
         return self._labels.labels
 
     @property
+    def last_stamps(self) -> dict[tuple[str, str], int]:
+        """The stamp of the last frame of each robot and sensor."""
+        return dict(self._last_stamps)
+
+    @property
+    def num_live(self) -> int:
+        """How many Gaussians there are."""
+        return self._map.storage.num_live
+
+    @property
     def num_bytes(self) -> int:
         """What the map takes, hashes and spare room included; never above `config.budget_bytes`."""
         return self._map.num_bytes
@@ -217,6 +236,10 @@ class OccupancyLayer:
         """
         from embodied_mem.layers.occupancy._saving import unpack
 
+        if "atlas_schema_version" in state:
+            raise ConfigError(
+                "the map was saved with submaps, and this memory keeps one map; set submaps.max_submaps to 1 or more."
+            )
         self._hold(unpack(state, self.config))
 
     def merge(self, state: dict[str, np.ndarray]) -> None:
@@ -252,6 +275,17 @@ class OccupancyLayer:
         self._labels = LabelTable(self.config.transient_labels)
         self._translations = {}
         self._last_stamps = {}
+
+
+def check_order(last_stamps: dict[tuple[str, str], int], frame: Frame) -> None:
+    """Refuse a frame that is older than the last one of its robot and sensor."""
+    last_ns = last_stamps.get((frame.robot, frame.sensor), -1)
+    if frame.stamp_ns < last_ns:
+        raise StampRunsBackwards(
+            f"frame of {frame.robot!r}/{frame.sensor!r} has stamp {frame.stamp_ns} ns, before the previous one at "
+            f"{last_ns} ns; the map takes frames of one sensor in order. Sort them, or reset() for a new session after "
+            "a clock jump."
+        )
 
 
 def _new_map(config: OccupancyConfig) -> GaussianMap:

@@ -9,7 +9,7 @@ import pytest
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.geometry import Box, look_at
-from embodied_mem.layers.occupancy import OccupancyConfig, OccupancyLayer
+from embodied_mem.layers.occupancy import AtlasConfig, OccupancyConfig, OccupancyLayer, SubmapAtlas
 from embodied_mem.messages import Frame, MapEvent, Percept, PinholeCamera
 from embodied_mem.robot_memory import RobotMemory, RobotMemoryConfig
 from embodied_mem.testing.box_views import depth_of_boxes
@@ -176,3 +176,14 @@ def test_the_memory_hands_on_what_the_map_noticed() -> None:
             events += report.map_change.events
     assert [event.kind for event in events] == ["appeared"]
     assert is_front_of(events[0].box, CRATE)
+
+
+def test_events_of_a_submap_are_told_in_world() -> None:
+    layer, atlas = OccupancyLayer(CONFIG), SubmapAtlas(AtlasConfig(submap=CONFIG, travel_m=9.0, turn_rad=3.0))
+
+    def see(stamp_ns: int) -> Percept:
+        return look(stamp_ns, HALL if stamp_ns < 4 * SECOND_NS else (*HALL, CRATE))
+
+    events = [watch(one, SECOND_NS, 9 * SECOND_NS, see) for one in (layer, atlas)]
+    assert [[event.kind for event in told] for told in events] == [["appeared"], ["appeared"]]
+    assert np.allclose(events[0][0].box.center, events[1][0].box.center, atol=2 * CONFIG.cell_m)
