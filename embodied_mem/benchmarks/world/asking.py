@@ -87,21 +87,34 @@ def labelled(c: Chronicle, p: Params) -> list[Errand]:
     return found
 
 
+def known_sides(c: Chronicle, side: str) -> list[tuple[Errand, Item]]:
+    """Errands with the furniture of that side, without those of which it is not known; all unknown: no answer."""
+    errands = c.errands()
+    found = [
+        (errand, item)
+        for errand in errands
+        if (item := errand.source if side == "source" else errand.target) is not None
+    ]
+    if errands and not found:
+        raise CannotAnswer
+    return found
+
+
 def used(side: str) -> Ask:
     """What things were taken from, or put on."""
-    return lambda c, p: distinct([side_of(errand, side) for errand in c.errands()])
+    return lambda c, p: distinct([item for _, item in known_sides(c, side)])
 
 
 def unused(c: Chronicle, p: Params) -> list[Item]:
     """Furniture that nothing was taken from or put on."""
-    used = [side_of(errand, side) for errand in c.errands() for side in ("source", "target")]
+    used = [item for side in ("source", "target") for _, item in known_sides(c, side)]
     return [item for item in c.furniture() if not is_among(item, used)]
 
 
 def moved_via(side: str) -> Ask:
     """Things taken from (put on) the kind of furniture asked for."""
     return lambda c, p: distinct(
-        [errand.item for errand in c.errands() if side_of(errand, side).label == p["furniture"]]
+        [errand.item for errand, item in known_sides(c, side) if item.label == p["furniture"]]
     )
 
 

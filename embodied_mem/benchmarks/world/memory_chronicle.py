@@ -12,6 +12,8 @@ from embodied_mem.robot_memory import RobotMemory
 
 FURNITURE_M = 0.45
 """Things whose longest edge is longer hold others."""
+SEEN_TWICE = 2
+"""What was in one frame only may be a wrong word for something else."""
 AGENTS = ("person", "robot")
 FIXED = ("door", "drawer", "picture")
 
@@ -104,7 +106,11 @@ class MemoryChronicle:
         return answer.value.placement.position_world_m
 
     def first_seen_ns(self, label: str) -> int | None:
-        seen = [entity.first_seen_ns for entity in self._entities.values() if entity.label == label]
+        seen = [
+            entity.first_seen_ns
+            for entity in self._entities.values()
+            if entity.label == label and entity.num_views >= SEEN_TWICE
+        ]
         return min(seen, default=None)
 
     def _errand(self, pick: Happening, place: Happening) -> Errand | None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import cast
 
-from embodied_mem.layers.world.doubt import is_doubtful
+from embodied_mem.layers.world.doubt import is_doubtful, label_noise
 from embodied_mem.layers.world.thing import Thing
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import EntityId, Fact, Location, Placement, Stay, is_stated
@@ -35,7 +35,8 @@ class Belief:
             version, found = self._state.named_now
             if version != self._state.version:
                 roster = self._state.roster
-                found = [self._named_now(thing) for thing in roster if not is_doubtful(thing, roster)]
+                noise = label_noise(roster)
+                found = [self._named_now(thing) for thing in roster if not is_doubtful(thing, roster, noise)]
                 self._state.named_now = (self._state.version, found)
             return found
         words: dict[EntityId, dict[str, str]] = defaultdict(dict)

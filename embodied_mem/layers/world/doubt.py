@@ -15,12 +15,30 @@ MANY_TIMES = 4
 """The other thing must have been seen so many times as often."""
 SHARED = 0.3
 """Of the smaller of both boxes, so much must be shared."""
+WELL_KNOWN_VIEWS = 8
+NOISY = 0.02
+"""Share of wrong words from which a single view proves nothing."""
 LARGEST_RATIO = 3.0
 """Things in or before much larger furniture are no doubles of it."""
 
 
-def is_doubtful(thing: Thing, roster: Roster) -> bool:
-    """Whether a thing that was hardly seen stands where a well-known one of like size does."""
+def label_noise(roster: Roster) -> float:
+    """How often views of well-known things go under another label than theirs: what this detector's word is worth."""
+    votes = [thing.label_votes.values() for thing in roster if thing.num_views >= WELL_KNOWN_VIEWS]
+    total = sum(map(sum, votes))
+    return 1.0 - sum(map(max, votes)) / total if total else 0.0
+
+
+def is_doubtful(thing: Thing, roster: Roster, noise: float) -> bool:
+    """Whether a thing that was hardly seen stands where a well-known one of like size does, or was seen but once by a
+    detector that often (`noise`) uses a wrong word.
+    """
+    if (
+        noise >= NOISY
+        and thing.num_views < CONFIRMED_VIEWS
+        and (thing.num_views == 1 or len(thing.label_votes) > 1)
+    ):
+        return True
     return double_of(thing, roster) is not None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from embodied_mem.errors import did_you_mean
 from embodied_mem.layers.world.belief import Belief
+from embodied_mem.layers.world.containment import CONTAINERS
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import (
     Answer,
@@ -78,8 +79,8 @@ def _all(state: WorldState, belief: Belief) -> Iterator[Happening]:
         yield Happening(
             event_id=event_id, event=event, entity_ids=entity_ids,
             position_world_m=_position(event, before, after),
-            from_support=None if before is None else belief.support_of(before) or _beneath(state, before),
-            to_support=None if after is None else belief.support_of(after) or _beneath(state, after),
+            from_support=None if before is None else _stood_on(state, belief, before),
+            to_support=None if after is None else _stood_on(state, belief, after),
         )  # fmt: skip
 
 
@@ -97,6 +98,18 @@ def _at_after(belief: Belief, entity_id: EntityId, end_ns: int) -> Fact | None:
         if fact.predicate == "at" and (fact.valid_to_ns is None or fact.valid_to_ns > end_ns)
     ]
     return min(stays, key=lambda fact: fact.valid_from_ns, default=None)
+
+
+def _stood_on(state: WorldState, belief: Belief, at: Fact) -> EntityId | None:
+    """What a thing stood on or in: as looks told, unless that was a small thing that is no container, which with poses
+    off by centimetres is likelier to have stood beside it than under it.
+    """
+    told = belief.support_of(at)
+    thing = None if told is None else state.roster.get(told)
+    is_small = thing is not None and thing.box.size.max() < LARGE_M and thing.label not in CONTAINERS
+    if thing is not None and not is_small:
+        return told
+    return _beneath(state, at) or (told if thing is not None else None)
 
 
 def _beneath(state: WorldState, at: Fact) -> EntityId | None:

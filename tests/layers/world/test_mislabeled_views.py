@@ -84,3 +84,19 @@ def test_a_double_that_is_missed_later_was_a_view_of_the_thing_itself() -> None:
     assert [entity.label for entity in world.entities() if entity.label in ("mug", "vase")] == ["mug"]
     with world.reading() as view:
         assert view.current_id(delta.added[0]) == mug.entity_id
+
+
+def test_one_view_proves_nothing_where_wrong_words_are_common() -> None:
+    """A toy seen once counts, until the detector has been caught using wrong words."""
+    home = Home()
+    toy = thing("toy", box((0.9, 0.35, 0.95), (0.09, 0.09, 0.1)), color=(20.0, 180.0, 40.0))
+    home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED), toy)
+    for _ in range(9):
+        home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    assert home.world.find("toy").status == "known"
+    for _ in range(2):
+        home.see(KITCHEN_POINT, COUNTER, thing("vase", COUNTER_MUG, color=RED))
+    assert home.world.find("toy").status == "unknown"
+    assert home.world.find("mug").status == "known"
+    home.see(KITCHEN_POINT, toy)
+    assert home.world.find("toy").status == "known"
