@@ -158,7 +158,7 @@ class MobileTaskEnv(gymnasium.Env[Observation, int]):
         seed = tuple(int(n) for n in self._streams.nuisance.integers(2**31, size=2))
         if seed != self._home_seed:
             self.close()
-            self._stage = make_stage(np.random.default_rng(seed), self.config.image_size, FOVY_DEG)
+            self._stage = make_stage(seed, self.config.image_size, FOVY_DEG)
             self._camera = make_camera(self._stage, self.config.image_size, self.config.instance_ids)
             self._home_seed = seed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -71,30 +72,47 @@ class Stage:
         )
 
 
-def make_stage(rng: np.random.Generator, image_size: tuple[int, int], fovy_deg: float) -> Stage:
-    """A new home with its places. Homes whose places cannot be furnished for the task are drawn again."""
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A home, its places, and the things that are cleared away so that the places' own are alone of their kind."""
+
+    home: Home
+    places: tuple[Place, ...]
+    cleared: tuple[str, ...]
+
+
+def make_stage(seed: tuple[int, ...], image_size: tuple[int, int], fovy_deg: float) -> Stage:
+    """A home with its places; the same seed gives the same one."""
+    setting = draw_setting(seed)
+    height, width = image_size
+    written = write_mjcf(setting.home, fovy_deg=fovy_deg, offscreen_px=(height, width))
+    stage = Stage(world=HouseholdWorld(setting.home, written), places=setting.places)
+    for thing in setting.cleared:
+        stage.remove(thing)
+    return stage
+
+
+@functools.lru_cache(maxsize=4)
+def draw_setting(seed: tuple[int, ...]) -> Setting:
+    """A home and its places. Homes that do not offer them are drawn again, from the same stream of numbers."""
+    rng = np.random.default_rng(seed)
     while True:
-        home = generate_home(rng, NUM_ROOMS)
-        height, width = image_size
-        world = HouseholdWorld(home, write_mjcf(home, fovy_deg=fovy_deg, offscreen_px=(height, width)))
-        places = _places(home, world, rng)
-        if places is not None:
-            return Stage(world=world, places=places)
+        setting = _setting(generate_home(rng, NUM_ROOMS), rng)
+        if setting is not None:
+            return setting
 
 
-def _places(home: Home, world: HouseholdWorld, rng: np.random.Generator) -> tuple[Place, ...] | None:
+def _setting(home: Home, rng: np.random.Generator) -> Setting | None:
     receptacles = [_largest(home, room.name) for room in home.plan.rooms if room.name != HALLWAY][:NUM_PLACES]
     things = _things(home, rng)
-    names = {receptacle.name for receptacle in receptacles}
     if len(receptacles) < NUM_PLACES or len(things) < NUM_PLACES:
         return None
-    stage = Stage(world=world, places=())
-    for thing in home.objects:
-        if thing.receptacle in names or thing.kind.name in {t.kind.name for t in things}:
-            stage.remove(thing.id)
+    names, kinds = {receptacle.name for receptacle in receptacles}, {thing.kind.name for thing in things}
+    cleared = tuple(one.id for one in home.objects if one.receptacle in names or one.kind.name in kinds)
     order = rng.permutation(NUM_PLACES)
     found = [_place(home, receptacles[int(i)], things[n], things, rng) for n, i in enumerate(order)]
-    return tuple(place for place in found if place is not None) if all(found) else None
+    places = tuple(place for place in found if place is not None)
+    return Setting(home=home, places=places, cleared=cleared) if len(places) == NUM_PLACES else None
 
 
 def _largest(home: Home, room: str) -> Receptacle:
