@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from embodied_mem.envs import tabletop_id
+from embodied_mem.envs.mujoco.mobile import MOBILE_TASK_NAMES
 from embodied_mem.envs.mujoco.tabletop import TASK_NAMES
 from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
 
@@ -22,23 +24,39 @@ FOLDER = Path("docs/pictures/tasks")
 
 def strip_of(task: str) -> UInt8[np.ndarray, "h w 3"]:
     """Some views of the expert's episode, the first and the last among them."""
-    env: Any = gymnasium.make(tabletop_id(task), image_size=SIZE_PX, obs_modes=("rgb",)).unwrapped
-    observation, _ = env.reset(seed=SEED)
-    expert, views, is_over = ScriptedExpert(env.episode), [observation["rgb"]], False
-    while not is_over:
-        observation, _, terminated, truncated, _ = env.step(expert.act())
-        views.append(observation["rgb"])
-        is_over = terminated or truncated
-    env.close()
+    views = list(_mobile_views(task) if task in MOBILE_TASK_NAMES else _table_views(task))
     chosen = np.unique(np.linspace(0, len(views) - 1, min(MOST_PICTURES, len(views))).round().astype(int))
     return np.concatenate([views[i] for i in chosen], axis=1)
+
+
+def _table_views(task: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    env: Any = gymnasium.make(tabletop_id(task), image_size=SIZE_PX, obs_modes=("rgb",)).unwrapped
+    observation, _ = env.reset(seed=SEED)
+    expert = ScriptedExpert(env.episode)
+    yield from _played(env, observation, expert.act)
+
+
+def _mobile_views(task: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    env: Any = gymnasium.make(f"EmbodiedMem/{task}-v0", image_size=SIZE_PX).unwrapped
+    observation, _ = env.reset(seed=SEED)
+    yield from _played(env, observation, env.expert_action)
+
+
+def _played(env: Any, observation: Any, act: Callable[[], Any]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    yield observation["rgb"]
+    is_over = False
+    while not is_over:
+        observation, _, terminated, truncated, _ = env.step(act())
+        yield observation["rgb"]
+        is_over = terminated or truncated
+    env.close()
 
 
 def write_pictures(folder: Path) -> list[Path]:
     """One PNG a task."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for task in TASK_NAMES:
+    for task in (*TASK_NAMES, *MOBILE_TASK_NAMES):
         path = folder / f"{task}.png"
         Image.fromarray(strip_of(task)).quantize(64).save(path, optimize=True)
         paths.append(path)

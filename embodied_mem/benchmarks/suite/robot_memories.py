@@ -50,7 +50,7 @@ class OurMemory:
 
     def deeds(self, kind: str) -> int | None:
         answer = self._opened().questions.events(kind=kind)
-        return None if answer.value is None else len(answer.value)
+        return len(answer.value or ())  # no answer: no such deed was ever recorded
 
     def _opened(self) -> RobotMemory:
         assert self._memory is not None, "reset() begins an episode"
