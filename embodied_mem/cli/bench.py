@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "occupancy": "embodied_mem.benchmarks.occupancy.run:run",
     "policy": "embodied_mem.benchmarks.policy.run:run",
+    "policy-tasks": "embodied_mem.benchmarks.policy.memory_tasks:run",
     "spine": "embodied_mem.benchmarks.spine:run",
     "world": "embodied_mem.benchmarks.world.bench:run",
     "world-scale": "embodied_mem.benchmarks.world.parts:run_scale",

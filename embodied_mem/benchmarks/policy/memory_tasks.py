@@ -1,0 +1,175 @@
+"""`embodied-mem bench policy-tasks`: our policy trained and run on memory tasks, with each memory and without.
+
+Everything is made here by the same functions as `embodied-mem train` and `embodied-mem eval`: demonstrations, checkpoints (under
+outputs/bench/policy-tasks, gone on with when they exist) and closed-loop episodes on seeds that no demonstration has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from embodied_mem.benchmarks.policy.experiments import Scores, run_evaluation, run_training, wilson
+from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
+from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
+from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.policy.memory_policy import BankKind
+from embodied_mem.policy.training import TrainingConfig
+
+GOALS = {
+    "tasks.success.mean": Goal(op=">=", value=0.90),
+    "tasks.success.worst": Goal(op=">=", value=0.75),
+    "tasks.without_memory.above_chance": Goal(op="<=", value=0.0),
+    "tasks.swapped.followed": Goal(op=">=", value=0.90),
+    "tasks.delay_512.loss": Goal(op="<=", value=0.03),
+}
+FOLDER = Path("outputs/bench/policy-tasks")
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is run: tasks with their optimiser's steps, training seeds, banks beside `merge` and `none`, episodes a run, and
+    how many demonstrations and how large an expert there are.
+    """
+
+    tasks: dict[str, int]
+    seeds: tuple[int, ...]
+    banks: tuple[BankKind, ...]
+    episodes: int
+    delay: int
+    demos: int = 300
+    expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
+
+
+FULL = Plan(
+    tasks={
+        "RearrangeBlock": 600, "PutBlockBack": 800, "ReopenDrawer": 800, "RememberColor3": 1500, "RememberColor5": 2500,
+        "RememberColor9": 4000, "ShellGameSwap": 2500, "CountBlinks": 2500,
+    },
+    seeds=(0, 1, 2), banks=("segment", "select", "fifo", "recent"), episodes=200, delay=512,
+)  # fmt: skip
+QUICK = Plan(tasks={"RearrangeBlock": 200}, seeds=(0,), banks=(), episodes=40, delay=64)
+
+
+def run(*, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
+    """The rows of the table above for every task; `quick` takes one task, a short training and a short delay."""
+    plan = QUICK if quick else FULL
+    rows = task_rows(plan, FOLDER / ("quick" if quick else "full"), progress)
+    config = {"quick": quick, "tasks": dict(plan.tasks), "episodes": plan.episodes, "delay": plan.delay}
+    return BenchmarkResult(name="policy-tasks", rows=tuple(rows), config=config, seeds=plan.seeds)
+
+
+def task_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list[Row]:
+    """Train and run everything that the plan says."""
+    rows: list[Row] = []
+    with_memory: list[float] = []
+    losses: list[float] = []
+    followed: list[float] = []
+    p_values: list[float] = []
+    for task in plan.tasks:
+        runs = _runs(plan, task, "merge", folder, progress)
+        success = _share(runs)
+        late = _runs(plan, task, "merge", folder, progress, delay=plan.delay)
+        swapped = _runs(plan, task, "merge", folder, progress, swap=True)
+        alone = _runs(plan, task, "none", folder, progress)
+        with_memory.append(success)
+        losses.append(success - _share(late))
+        followed += [one.swapped for one in swapped if one.swapped is not None and np.isfinite(one.swapped)]
+        p_values.append(above_chance(alone))
+        rows += [
+            measured(GOALS, f"{task}/success", success, interval=_interval(runs), baseline=runs[0].chance),
+            measured(
+                GOALS,
+                f"{task}/without_memory_of_committed",
+                _committed_share(alone),
+                baseline=alone[0].chance,
+            ),
+            measured(GOALS, f"{task}/delay_{plan.delay}", _share(late)),
+            *(
+                measured(GOALS, f"{task}/failed_{name}", sum(one.failures.get(name, 0) for one in runs))
+                for name in ("recall", "motor", "no_commit")
+            ),
+            *(
+                measured(GOALS, f"{task}/{bank}", _share(_runs(plan, task, bank, folder, progress)))
+                for bank in plan.banks
+            ),
+        ]
+    delay_row = "tasks.delay_512.loss" if plan.delay == 512 else f"tasks/delay_{plan.delay}_loss"
+    return [
+        measured(GOALS, "tasks.success.mean", float(np.mean(with_memory))),
+        measured(GOALS, "tasks.success.worst", min(with_memory)),
+        measured(GOALS, "tasks.without_memory.above_chance", num_significant(p_values), "tasks"),
+        measured(GOALS, "tasks.swapped.followed", float(np.mean(followed)) if followed else float("nan")),
+        measured(GOALS, delay_row, float(np.mean(losses))),
+        *rows,
+    ]
+
+
+def above_chance(runs: Sequence[Scores]) -> float:
+    """The one-sided binomial probability of so many right among the committed episodes by chance."""
+    from scipy.stats import binomtest
+
+    successes, committed = sum(one.successes for one in runs), sum(one.committed for one in runs)
+    if committed == 0:
+        return 1.0
+    return float(binomtest(successes, committed, runs[0].chance, alternative="greater").pvalue)
+
+
+def num_significant(p_values: Sequence[float], level: float = SIGNIFICANT) -> int:
+    """How many hypotheses fall, by Holm's step-down procedure."""
+    number = 0
+    for rank, p in enumerate(sorted(p_values)):
+        if p > level / (len(p_values) - rank):
+            break
+        number += 1
+    return number
+
+
+def _runs(
+    plan: Plan,
+    task: str,
+    bank: BankKind,
+    folder: Path,
+    progress: Callable[[str], None],
+    *,
+    delay: int = 2,
+    swap: bool = False,
+) -> list[Scores]:
+    found = []
+    for seed in plan.seeds:
+        out = folder / f"{task}-{bank}-{seed}"
+        progress(f"{task}, {bank}, seed {seed}")
+        config = TrainConfig(
+            task=task,
+            bank=bank,
+            seed=seed,
+            training=TrainingConfig(steps=plan.tasks[task]),
+            out=str(out),
+            demos=plan.demos,
+            expert=plan.expert,
+        )
+        checkpoint = out / "checkpoint.pt"
+        if not (out / "curve.json").exists():
+            checkpoint = run_training(
+                config,
+                on_step=lambda at: progress(f"{task}, {bank}, seed {seed}: step {at.step}"),  # noqa: B023
+            )
+        evaluation = EvalConfig(checkpoint=str(checkpoint), episodes=plan.episodes)
+        found.append(run_evaluation(replace(evaluation, delay=delay, swap=swap)))
+    return found
+
+
+def _share(runs: Sequence[Scores]) -> float:
+    return sum(one.successes for one in runs) / sum(one.episodes for one in runs)
+
+
+def _committed_share(runs: Sequence[Scores]) -> float:
+    return sum(one.successes for one in runs) / max(1, sum(one.committed for one in runs))
+
+
+def _interval(runs: Sequence[Scores]) -> tuple[float, float]:
+    return wilson(sum(one.successes for one in runs), sum(one.episodes for one in runs))

@@ -1,0 +1,53 @@
+"""The benchmark of memory tasks counts and compares as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from embodied_mem.benchmarks.policy.experiments import Scores
+from embodied_mem.benchmarks.policy.memory_tasks import GOALS, Plan, above_chance, num_significant, task_rows
+from embodied_mem.policy.flow_expert import FlowExpertConfig
+
+
+def scored(successes: int, committed: int) -> Scores:
+    return Scores(
+        task="t",
+        chance=0.25,
+        episodes=200,
+        successes=successes,
+        committed=committed,
+        failures={},
+        swapped=None,
+    )
+
+
+def test_holm_lets_fall_what_it_should() -> None:
+    assert num_significant([0.001, 0.02, 0.03]) == 1 + 1 + 1
+    assert num_significant([0.02, 0.03, 0.04]) == 0
+    assert num_significant([0.3, 0.001, 0.04]) == 1
+    assert num_significant([]) == 0
+
+
+def test_chance_is_judged_on_committed_episodes() -> None:
+    assert above_chance([scored(50, 200)]) == pytest.approx(0.5, abs=0.05)
+    assert above_chance([scored(90, 200)]) < 1e-6
+    assert above_chance([scored(50, 60)]) < 1e-6
+    assert above_chance([scored(0, 0)]) == 1.0
+
+
+@pytest.mark.mujoco
+def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    expert = FlowExpertConfig(width=16, num_blocks=1)
+    plan = Plan(
+        tasks={"RearrangeBlock": 2}, seeds=(0,), banks=("fifo",), episodes=2, delay=3, demos=2, expert=expert
+    )
+    told: list[str] = []
+    rows = {row.metric: row for row in task_rows(plan, tmp_path, told.append)}
+    assert len([line for line in told if "step 2" in line]) == 3  # merge, none, fifo: each once
+    task_rows(plan, tmp_path, told.append)
+    assert len([line for line in told if "step 2" in line]) == 3
+    assert {"RearrangeBlock/success", "RearrangeBlock/fifo", "RearrangeBlock/delay_3"} <= rows.keys()
+    assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
+    assert rows["RearrangeBlock/success"].baseline == 0.5
