@@ -124,6 +124,7 @@ setup(
             "bag_node = embodied_mem.ros.bag_node:main",
             "sim_node = embodied_mem.ros.sim_node:main",
             "driver_node = embodied_mem.ros.driver:main",
+            "policy_node = embodied_mem.ros.policy_node:main",
         ]
     },
 )

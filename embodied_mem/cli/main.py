@@ -1,4 +1,6 @@
-"""`embodied-mem`: demo, episode, replay, query, ask, train, eval, policy, bench, inspect, serve, export."""
+"""`embodied-mem`: demo, episode, replay, query, ask, train, eval, policy, bench, play, home, inspect, serve,
+export.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ COMMANDS = {
     "policy": "Serve a policy, or memory before one, to openpi clients.",
     "bench": "Measure, and compare with the goals.",
     "play": "Try a memory task yourself, in a terminal.",
+    "home": "Write a furnished home that Habitat loads.",
     "inspect": "Show what a saved memory holds.",
     "serve": "Offer a saved memory to language models over MCP.",
     "export": "Write a saved memory's map, graph or pictures to a file.",
