@@ -14,10 +14,11 @@ from rclpy.task import Future
 from embodied_mem.errors import EmbodiedMemError, InvalidQuery, did_you_mean
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.ros.conversions.answers import answer_to_msg
+from embodied_mem.ros.conversions.contexts import budget_from_request, fill_context
 from embodied_mem.ros.conversions.events import check_frame, event_from_msg
 from embodied_mem.ros.conversions.questions import query_from_request
 from embodied_mem_interfaces.action import LongJob
-from embodied_mem_interfaces.srv import Load, Query, Record, Reset, Save
+from embodied_mem_interfaces.srv import GetContext, Load, Query, Record, Reset, Save
 
 if TYPE_CHECKING:
     from embodied_mem.ros.memory_node import MemoryNode
@@ -27,7 +28,7 @@ JOBS = ("save", "replay")
 
 
 class MemoryServices:
-    """`~/query ~/record ~/save ~/load ~/reset` and the action `~/long_job` of a memory node.
+    """`~/query ~/get_context ~/record ~/save ~/load ~/reset` and the action `~/long_job` of a memory node.
 
     Every response has `success`, and on failure `error_type` and `error` with the remedy.
     """
@@ -38,6 +39,7 @@ class MemoryServices:
         waiting = ReentrantCallbackGroup()
         self._services = [
             node.create_service(Query, "~/query", self._on_query),
+            node.create_service(GetContext, "~/get_context", self._on_get_context),
             node.create_service(Record, "~/record", self._on_record, callback_group=waiting),
             node.create_service(Save, "~/save", self._on_save, callback_group=waiting),
             node.create_service(Load, "~/load", self._on_load, callback_group=waiting),
@@ -71,6 +73,16 @@ class MemoryServices:
 
         _report(ask, response)
         response.duration_ms = (time.perf_counter() - start_s) * 1000
+        return response
+
+    def _on_get_context(self, request: Any, response: Any) -> Any:
+        def ask() -> None:
+            context = self._node.memory_now().context(
+                request.instruction, budget=budget_from_request(request), robot=request.robot or None
+            )
+            fill_context(response, context)
+
+        _report(ask, response)
         return response
 
     # -- writing, in the worker's turn ----------------------------------------------------------------------------
