@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from embodied_mem.benchmarks.results import BenchmarkResult, Row
+from embodied_mem.benchmarks.suite.policies import asks_memory
 from embodied_mem.benchmarks.suite.statistics import Paired, paired
 from embodied_mem.errors import ConfigError
 from embodied_mem.viz.report import Section, Table, Text
@@ -59,7 +60,7 @@ def read_side(text: str) -> Side:
 def _player(record: Mapping[str, Any]) -> str:
     """The memory, or the policy where that asks none."""
     cell = record["cell"]
-    return str(cell["memory"] if cell["policy"] == "skills" else cell["policy"])
+    return str(cell["memory"] if asks_memory(cell["policy"]) else cell["policy"])
 
 
 def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:

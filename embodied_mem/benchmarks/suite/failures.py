@@ -27,13 +27,18 @@ def show_failures(done: Done, folder: Path, *, at_most: int) -> dict[str, UInt8[
         if failed and cell.task not in shown and len(shown) < at_most:
             shown.add(cell.task)
             pictures = _pictures(cell, failed[0].seed)
-            name = f"{cell.task}-{cell.policy}-{cell.memory.replace(':', '.')}-delay{cell.delay}-seed{failed[0].seed}"
+            name = f"{cell.task}-{_plain(cell.policy)}-{_plain(cell.memory)}-delay{cell.delay}-seed{failed[0].seed}"
             _write_gif(pictures, folder / f"{name}.gif")
             caption = (
                 f"{cell.task}, memory {cell.memory}, seed {failed[0].seed}: {failed[0].failure} ({name}.gif)"
             )
             strips[caption] = _strip(pictures)
     return strips
+
+
+def _plain(name: str) -> str:
+    """A policy's or memory's name as part of a file's."""
+    return Path(name).name.replace(":", ".")
 
 
 def _pictures(cell: Cell, seed: int) -> list[UInt8[np.ndarray, "h w 3"]]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from embodied_mem.benchmarks.suite.memories import AppendOnly, FrameStack, LastSeen, NoMemory
-from embodied_mem.benchmarks.suite.policies import POLICIES
+from embodied_mem.benchmarks.suite.policies import make_policy
 from embodied_mem.benchmarks.suite.protocol import MakeMemory, TaskMemory
 from embodied_mem.envs import tabletop_id
 from embodied_mem.envs.frames import to_events, to_frame
@@ -132,14 +132,16 @@ def play_out(cell: Cell, seeds: tuple[int, ...], on_picture: OnPicture | None = 
 def _one(env: Any, cell: Cell, memory: TaskMemory, seed: int, on_picture: OnPicture | None) -> Outcome:
     observation, info = env.reset(seed=seed)
     memory.reset()
-    policy = POLICIES[cell.policy](env, cell.task, np.random.default_rng([POLICY_STREAM, seed]))
+    policy = make_policy(cell.policy, env, cell.task, np.random.default_rng([POLICY_STREAM, seed]))
     num_steps, is_over = 0, False
     while not is_over:
         frame = to_frame(observation, info, env.category_names)
         memory.observe(frame)
         if on_picture is not None:
             on_picture(observation["rgb"])
-        observation, _, terminated, truncated, info = env.step(policy.act(frame, memory))
+        observation, _, terminated, truncated, info = env.step(
+            policy.act(frame, memory, observation["proprio"])
+        )
         for event in to_events(info):
             memory.record(event)
         num_steps, is_over = num_steps + 1, terminated or truncated

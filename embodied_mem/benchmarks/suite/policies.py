@@ -1,9 +1,14 @@
-"""Who acts: skills that ask a memory, the privileged expert (an upper bound), random actions (a lower one)."""
+"""Who acts: skills that ask a memory, the privileged expert (an upper bound), random actions (a lower one), a trained
+checkpoint with banks of its own, or a policy of somebody else's.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Float32
@@ -13,16 +18,21 @@ from embodied_mem.benchmarks.suite.seeing import sightings_of
 from embodied_mem.benchmarks.suite.skills import SKILLS, Recalled, View
 from embodied_mem.envs.mujoco.tabletop.expert import REST, ScriptedExpert, key_pose_action
 from embodied_mem.envs.mujoco.tabletop.task import KeyPose
+from embodied_mem.errors import ConfigError, did_you_mean
 from embodied_mem.messages import Frame
 
+if TYPE_CHECKING:
+    from embodied_mem.policy.memory_policy import MemoryPolicy
+
+Proprio = Float32[np.ndarray, "p"]
 Action = Float32[np.ndarray, "4"]
 
 
 class Policy(Protocol):
     """One robot's policy for one episode; what it may know of the past is in `memory`."""
 
-    def act(self, frame: Frame, memory: TaskMemory) -> Action:
-        """The action for what is seen now; the memory has seen it, too."""
+    def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
+        """The action for what is seen and felt now; the memory has seen it, too."""
 
 
 class SkillPolicy:
@@ -35,7 +45,7 @@ class SkillPolicy:
         self._is_started, self._has_gate = False, task != "LiftNTimes"
         self._was_covered = False
 
-    def act(self, frame: Frame, memory: TaskMemory) -> Action:
+    def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
         view = View(seen=tuple(sightings_of(frame)))
         is_covered = any(one.label == "cover" for one in view.seen)
         if is_covered:
@@ -59,7 +69,7 @@ class ExpertPolicy:
     def __init__(self, env: Any) -> None:
         self._expert = ScriptedExpert(env.episode)
 
-    def act(self, frame: Frame, memory: TaskMemory) -> Action:
+    def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
         return self._expert.act()
 
 
@@ -69,8 +79,29 @@ class RandomPolicy:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
-    def act(self, frame: Frame, memory: TaskMemory) -> Action:
+    def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
         return self._rng.uniform(-1.0, 1.0, 4).astype(np.float32)
+
+
+class CheckpointPolicy:
+    """A checkpoint of `embodied-mem train`, for the task that it was trained on; its banks are its memory."""
+
+    def __init__(self, policy: MemoryPolicy, rng: np.random.Generator) -> None:
+        self._policy = policy
+        policy.reset()
+        # Its noise goes by the number of its decision: begun anew, an episode is a function of its seed.
+        policy.memory.decisions.fill_(int(rng.integers(2**31)))
+
+    def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
+        from embodied_mem.policy.seam import Observation
+
+        assert frame.rgb is not None, "a frame for the suite carries rgb"
+        observation = Observation(
+            stamp_ns=np.array([frame.stamp_ns]), images={self._policy.config.camera: frame.rgb[None]},
+            proprio=proprio[None],
+        )  # fmt: skip
+        action: Action = np.clip(self._policy.act(observation).actions[0, 0], -1.0, 1.0)
+        return action
 
 
 MakePolicy = Callable[[Any, str, np.random.Generator], Policy]
@@ -81,3 +112,57 @@ POLICIES: dict[str, MakePolicy] = {
     "expert": lambda env, task, rng: ExpertPolicy(env),
     "random": lambda env, task, rng: RandomPolicy(rng),
 }
+CHECKPOINT = ".pt"
+
+
+def asks_memory(name: str) -> bool:
+    """Whether a policy's memory is the suite's: skills, and policies of others."""
+    return name == "skills" or ":" in name
+
+
+def check_policy(name: str) -> None:
+    """Refuse a policy that there is not.
+
+    Raises:
+        ConfigError: with what there is.
+    """
+    if name.endswith(CHECKPOINT):
+        if not Path(name).is_file():
+            raise ConfigError(f"no checkpoint at {name!r}; train one with `embodied-mem train`.")
+    elif ":" not in name and name not in POLICIES:
+        raise ConfigError(
+            f"no policy {name!r}; there are {sorted(POLICIES)}, checkpoints (*.pt) and module:attribute."
+            f"{did_you_mean(name, POLICIES)}"
+        )
+
+
+def can_act_on(name: str, task: str) -> bool:
+    """Whether a policy is for a task: a checkpoint is for the one that it was trained on."""
+    if not name.endswith(CHECKPOINT):
+        return True
+    from embodied_mem.policy.training import about
+
+    return about(Path(name)).get("task") == task
+
+
+def make_policy(name: str, env: Any, task: str, rng: np.random.Generator) -> Policy:
+    """A policy for one episode: by name, from a checkpoint, or by a maker of somebody else's (`module:attribute`)."""
+    if name.endswith(CHECKPOINT):
+        return CheckpointPolicy(_checkpoint(name), rng)
+    if ":" in name:
+        module, _, attribute = name.partition(":")
+        try:
+            make: MakePolicy = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"policy {name!r} cannot be loaded: {error}. Write module:attribute."
+            ) from error
+        return make(env, task, rng)
+    return POLICIES[name](env, task, rng)
+
+
+@functools.lru_cache(maxsize=1)
+def _checkpoint(path: str) -> MemoryPolicy:
+    from embodied_mem.policy.training import load_policy
+
+    return load_policy(Path(path), num_slots=1)

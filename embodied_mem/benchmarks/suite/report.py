@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from embodied_mem.benchmarks.results import BenchmarkResult, Row
 from embodied_mem.benchmarks.suite.play_out import Cell, Outcome
+from embodied_mem.benchmarks.suite.policies import asks_memory
 from embodied_mem.benchmarks.suite.running import Done, as_records
 from embodied_mem.benchmarks.suite.settings import SuiteSettings
 from embodied_mem.benchmarks.suite.statistics import wilson
@@ -97,7 +98,7 @@ def _table(done: Done, chance: Mapping[str, float], delay: int, scenes: int, noi
         (task, f"{chance[task]:.3g}", *(_cell(at.get((task, *column)), chance[task]) for column in columns))
         for task in tasks
     ]
-    heads = [memory if policy == "skills" else policy for policy, memory in columns]
+    heads = [memory if asks_memory(policy) else policy for policy, memory in columns]
     return Table(
         title=f"Success with delay {delay}, {scenes} distracting scenes, noise {noise:g}",
         columns=("task", "chance", *heads), rows=rows, note="* above chance: Wilson's interval lies wholly above it.",
@@ -149,7 +150,7 @@ def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarr
             xs,
             [float(np.mean(points[x])) for x in xs],
             marker="o",
-            label=memory if policy == "skills" else policy,
+            label=memory if asks_memory(policy) else policy,
         )
     axes.axhline(float(np.mean([chance[cell.task] for cell in done])), ls="--", color="gray", lw=1)
     axes.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02))

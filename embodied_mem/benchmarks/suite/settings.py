@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from embodied_mem.benchmarks.suite.play_out import MEMORIES, Cell
-from embodied_mem.benchmarks.suite.policies import POLICIES
+from embodied_mem.benchmarks.suite.policies import asks_memory, can_act_on, check_policy
 from embodied_mem.benchmarks.suite.skills import SKILLS
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
@@ -20,7 +20,8 @@ DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "
 class SuiteSettings:
     """Lists are crossed with one another. seeds: a list or `begin:end`. processes: how many run at once.
 
-    A memory is a name or `module:attribute`; a policy "skills", "expert" or "random" (the last two ask no memory).
+    A memory is a name or `module:attribute`; a policy "skills", "expert", "random", a checkpoint (*.pt) or
+    `module:attribute`. Experts, random actions and checkpoints ask no memory of the suite's.
     """
 
     task: tuple[str, ...] = tuple(SKILLS)
@@ -36,7 +37,8 @@ class SuiteSettings:
 
     def __post_init__(self) -> None:
         _check("task", self.task, SKILLS)
-        _check("policy", self.policy, POLICIES)
+        for name in self.policy:
+            check_policy(name)
         _check("memory", [name for name in self.memory if ":" not in name], MEMORIES)
         if self.processes < 1 or not self.seeds:
             raise ConfigError(
@@ -49,14 +51,20 @@ class SuiteSettings:
         for task, policy, memory, delay, scenes, noise in product(
             self.task, self.policy, self.memory, self.delay, self.interference, self.noise
         ):
+            if not can_act_on(policy, task):
+                continue
             has_gate = task != "LiftNTimes"
             found[
                 Cell(
-                    task=task, policy=policy, memory=memory if policy == "skills" else "none",
+                    task=task, policy=policy, memory=memory if asks_memory(policy) else "none",
                     delay=delay if has_gate else self.delay[0], interference=scenes if has_gate else 0, noise=noise,
                     strict=self.strict,
                 )
             ] = None  # fmt: skip
+        if not found:
+            raise ConfigError(
+                f"policy {self.policy} is for none of the tasks {self.task}; name the task it was trained on."
+            )
         return list(found)
 
 

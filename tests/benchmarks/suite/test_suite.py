@@ -184,6 +184,46 @@ class TestPlaying:
         assert compared["num_pairs"] == 10
         assert compared["difference"] >= 0.8
 
+    def test_a_trained_checkpoint_acts_on_its_task_and_an_episode_is_a_function_of_its_seed(
+        self, tmp_path: Path
+    ) -> None:
+        from embodied_mem.benchmarks.policy.run_configs import TrainConfig
+        from embodied_mem.benchmarks.policy.tabletop import demonstrate
+        from embodied_mem.benchmarks.suite import play_out as suite
+        from embodied_mem.benchmarks.suite.settings import parse_settings
+        from embodied_mem.policy.training import Trainer, TrainingConfig, TrainingSet
+
+        config, path = TrainConfig().policy, tmp_path / "checkpoint.pt"
+        data = TrainingSet(demonstrate("RememberColor3", range(3)), config)
+        brief = TrainingConfig(steps=1, batch_size=2)
+        Trainer(config, brief, data, seed=0, about={"task": "RememberColor3"}).run(checkpoint=path)
+        (cell,) = parse_settings([f"policy={path}", "task=RememberColor3,PutBlockBack"]).cells()
+        assert (cell.task, cell.memory) == ("RememberColor3", "none")
+        both = list(suite.play_out(cell, (3, 4)))
+        assert list(suite.play_out(cell, (4,))) == both[1:]
+        with pytest.raises(ConfigError, match="for none of the tasks"):
+            parse_settings([f"policy={path}", "task=PutBlockBack"]).cells()
+
+    def test_a_policy_of_somebody_elses_acts_with_a_memory_of_the_suites(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+        from embodied_mem.benchmarks.suite.settings import parse_settings
+
+        source = """
+from embodied_mem.benchmarks.suite.policies import SkillPolicy
+
+def make(env, task, rng):
+    return SkillPolicy(task, rng)
+"""
+        (tmp_path / "policy_of_others.py").write_text(source, encoding="utf-8")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        settings = parse_settings(
+            ["policy=policy_of_others:make", "memory=none,append_only", "task=TakeItBack", "seeds=0:3"]
+        )
+        shares = [sum(o.success for o in suite.play_out(cell, settings.seeds)) for cell in settings.cells()]
+        assert shares == [0, 3]
+
     def test_results_that_cannot_be_compared_are_refused(self, tmp_path: Path) -> None:
         from embodied_mem.benchmarks.suite.compare import compare, read_side
 
