@@ -73,6 +73,7 @@ EXTRAS = {
         "markdown-it-py",
         "mcp>=2",
         "moviepy",
+        "msgpack",
         "mypy",
         "ninja",
         "psutil",
