@@ -1,11 +1,13 @@
 """What the place looks like: an online map of 3D semantic Gaussians, with free and unknown space kept apart."""
 
 from embodied_mem.layers.occupancy.atlas import AtlasConfig, SubmapAtlas
+from embodied_mem.layers.occupancy.codes import ProductCode
 from embodied_mem.layers.occupancy.config import OccupancyConfig, SubmapConfig
 from embodied_mem.layers.occupancy.floor_plan import FloorGrid
 from embodied_mem.layers.occupancy.frontiers import Frontier
 from embodied_mem.layers.occupancy.grid import SemanticGrid, occ_scannet_box
 from embodied_mem.layers.occupancy.layer import OccupancyLayer
+from embodied_mem.layers.occupancy.lit_regions import LitRegion
 from embodied_mem.layers.occupancy.snapshot import (
     ACTIVE,
     FREE,
@@ -27,9 +29,11 @@ __all__ = [
     "AtlasConfig",
     "FloorGrid",
     "Frontier",
+    "LitRegion",
     "MapSnapshot",
     "OccupancyConfig",
     "OccupancyLayer",
+    "ProductCode",
     "SemanticGrid",
     "SubmapAtlas",
     "SubmapConfig",

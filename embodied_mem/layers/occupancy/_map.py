@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int8, Int16, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int16, Int32, Int64, UInt8
 
 from embodied_mem.layers.occupancy import (
     _candidates,
@@ -40,7 +40,7 @@ EMPTY_SCORE = 0.5
 class GaussianMap:
     """The map's state and what can be done with it; `OccupancyLayer` adds labels, stamps and checks."""
 
-    def __init__(self, config: OccupancyConfig) -> None:
+    def __init__(self, config: OccupancyConfig, *, has_codes: bool) -> None:
         self.config = config
         self._device = check_device(config.device)
         self._rules = make_rules(config)
@@ -48,7 +48,9 @@ class GaussianMap:
         self._no_rgb = wp.zeros((1, 1, 3), dtype=wp.uint8, device=self._device)
         self._no_labels = wp.zeros((1, 1), dtype=wp.int16, device=self._device)
         self._no_translation = wp.zeros(1, dtype=wp.int16, device=self._device)
-        self.storage = MapStorage(self._device, config.budget_bytes, config.cell_m * BRICK_SIDE)
+        self.storage = MapStorage(
+            self._device, config.budget_bytes, config.cell_m * BRICK_SIDE, has_codes=has_codes
+        )
         self._view: tuple[object, _structures.View] | None = None
         self.epoch_ns: int | None = None
 
@@ -217,6 +219,20 @@ class GaussianMap:
             _reading.read_points, len(points_world), self.storage.arrays, self._rules, points, probability
         )
         return np.array(probability.numpy())
+
+    def paint(
+        self,
+        points_world: Float64[np.ndarray, "n 3"],
+        owner: Int32[np.ndarray, "n"],
+        codes: UInt8[np.ndarray, "m 16"],
+    ) -> None:
+        """Give the code of each point's owner to the Gaussian of the cell that it lies in; later points win."""
+        if len(points_world) == 0:
+            return
+        points, owners = self._to_device(points_world, wp.vec3d), self._to_device(owner, wp.int32)
+        values = self._to_device(codes, _structures.vec16u8)
+        scale = 1.0 / self.config.cell_m
+        self._launch(_reading.paint, len(points_world), self.storage.arrays, scale, points, owners, values)
 
     def cast(
         self,

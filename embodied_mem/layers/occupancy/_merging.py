@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embodied_mem.layers.occupancy._saving import SavedMap
-from embodied_mem.layers.occupancy._storage import GAUSSIAN_FIELDS, Rows, canonical
+from embodied_mem.layers.occupancy._storage import Rows, canonical, gaussian_names
 from embodied_mem.layers.occupancy._structures import (
     BRICK_CELLS,
     COVARIANCE_STEPS,
@@ -34,6 +34,7 @@ def merged(a: SavedMap, b: SavedMap, config: OccupancyConfig) -> SavedMap:
         last_stamps={key: max(a.last_stamps.get(key, -1), b.last_stamps.get(key, -1)) for key in keys},
         epoch_ns=epoch_ns,
         num_evicted=a.num_evicted + b.num_evicted,
+        codebook=a.codebook,
     )
 
 
@@ -96,7 +97,7 @@ def _placed(rows: Rows, where: np.ndarray) -> Rows:
     """The Gaussians with their cells numbered by the joined bricks."""
     brick, local = np.divmod(rows["gaussian_cell"], BRICK_CELLS)
     cell = where[brick] * BRICK_CELLS + local if len(brick) else brick
-    return {name: rows[name] for name in GAUSSIAN_FIELDS} | {"gaussian_cell": cell.astype(np.int32)}
+    return {name: rows[name] for name in gaussian_names(rows)} | {"gaussian_cell": cell.astype(np.int32)}
 
 
 def _join_gaussians(a: Rows, b: Rows) -> Rows:
@@ -106,9 +107,7 @@ def _join_gaussians(a: Rows, b: Rows) -> Rows:
         np.setdiff1d(np.arange(len(b["weight"])), in_b),
     )
     joined = _join_pairs({n: v[in_a] for n, v in a.items()}, {n: v[in_b] for n, v in b.items()}, both)
-    return {
-        name: np.concatenate([joined[name], a[name][rest_a], b[name][rest_b]]) for name in GAUSSIAN_FIELDS
-    }
+    return {name: np.concatenate([joined[name], a[name][rest_a], b[name][rest_b]]) for name in joined}
 
 
 def _join_pairs(a: Rows, b: Rows, cell: np.ndarray) -> Rows:
@@ -122,7 +121,8 @@ def _join_pairs(a: Rows, b: Rows, cell: np.ndarray) -> Rows:
     covariance = (1.0 - share) * a["covariance"] + share * b["covariance"]
     covariance = covariance + share * (1.0 - share) * cross * COVARIANCE_STEPS
     labels, votes = _top_two(a, b)
-    return {
+    codes = {"code": _chosen_codes(a, b)} if "code" in a else {}
+    return codes | {
         "gaussian_cell": cell.astype(np.int32),
         "mean": np.rint(((1.0 - share) * m_a + share * m_b) * MEAN_STEPS).astype(np.uint16),
         "covariance": np.clip(np.rint(covariance), -32767, 32767).astype(np.int16),
@@ -133,6 +133,17 @@ def _join_pairs(a: Rows, b: Rows, cell: np.ndarray) -> Rows:
         "first_seen_tick": np.minimum(a["first_seen_tick"], b["first_seen_tick"]),
         "last_seen_tick": np.maximum(a["last_seen_tick"], b["last_seen_tick"]),
     }
+
+
+def _chosen_codes(a: Rows, b: Rows) -> np.ndarray:
+    """The code of the Gaussian that has one; of two the heavier's, and of equally heavy ones the larger as a number."""
+    has_a, has_b = a["code"][:, 0] > 0, b["code"][:, 0] > 0
+    differs = a["code"] != b["code"]
+    at = differs.argmax(axis=1)[:, None]
+    is_larger = (np.take_along_axis(a["code"], at, 1) > np.take_along_axis(b["code"], at, 1))[:, 0]
+    w_a, w_b = a["weight"].astype(np.float64), b["weight"].astype(np.float64)
+    is_a = np.where(has_a & has_b, np.where(w_a == w_b, is_larger, w_a > w_b), has_a)
+    return np.asarray(np.where(is_a[:, None], a["code"], b["code"]))
 
 
 def _mixed_color(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:

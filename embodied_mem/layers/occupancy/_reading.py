@@ -19,6 +19,7 @@ from embodied_mem.layers.occupancy._structures import (
     mean_in_cell,
     probability_of,
     put_brick,
+    vec16u8,
 )
 from embodied_mem.layers.occupancy._warp import wp
 
@@ -47,6 +48,28 @@ def read_cells(m: MapArrays, cells: wp.array(dtype=wp.vec3i), found: wp.array2d(
             label = int(m.labels[find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)][0])
     found[i, 0] = state
     found[i, 1] = label
+
+
+@wp.kernel
+def paint(
+    m: MapArrays,
+    scale: wp.float64,
+    points: wp.array(dtype=wp.vec3d),
+    owner: wp.array(dtype=wp.int32),
+    codes: wp.array(dtype=vec16u8),
+):
+    """Give each point's code (that of its owner) to the Gaussian of the cell that it lies in."""
+    i = wp.tid()
+    p = points[i] * scale
+    x = int(wp.floor(p[0]))
+    y = int(wp.floor(p[1]))
+    z = int(wp.floor(p[2]))
+    brick = find_brick(m.brick_hash, m.brick_coord, x >> 3, y >> 3, z >> 3)
+    if brick < 0:
+        return
+    cell = brick * BRICK_CELLS + local_of(x & 7, y & 7, z & 7)
+    if int(m.cells[cell]) >= HAS_GAUSSIAN:
+        m.code[find_gaussian(m.gaussian_hash, m.gaussian_cell, cell)] = codes[owner[i]]
 
 
 @wp.kernel

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embodied_mem.errors import ConfigError, DamagedStore, NewerSchema
-from embodied_mem.layers.occupancy._storage import ROW_FORMATS, Rows, canonical
+from embodied_mem.layers.occupancy._storage import CODE_BYTES, ROW_FORMATS, Rows, canonical
 from embodied_mem.layers.occupancy._structures import (
     BRICK_CELLS,
     HAS_GAUSSIAN,
     MAX_LABEL_WEIGHT,
     MAX_WEIGHT,
 )
+from embodied_mem.layers.occupancy.codes import ProductCode
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 
 if TYPE_CHECKING:
@@ -39,10 +40,14 @@ class SavedMap:
     last_stamps: dict[tuple[str, str], int]
     epoch_ns: int | None
     num_evicted: int
+    codebook: ProductCode | None = None
 
 
 def take(
-    gaussians: GaussianMap, labels: tuple[str, ...], last_stamps: dict[tuple[str, str], int]
+    gaussians: GaussianMap,
+    labels: tuple[str, ...],
+    last_stamps: dict[tuple[str, str], int],
+    codebook: ProductCode | None,
 ) -> SavedMap:
     """Everything that the map holds."""
     return SavedMap(
@@ -51,6 +56,7 @@ def take(
         last_stamps=dict(last_stamps),
         epoch_ns=gaussians.epoch_ns,
         num_evicted=gaussians.num_evicted,
+        codebook=codebook,
     )
 
 
@@ -74,6 +80,8 @@ def pack(saved: SavedMap, config: OccupancyConfig) -> Rows:
         "sensors": np.array([sensor for _, sensor in sensors], dtype=np.str_),
         "last_stamps_ns": np.array([saved.last_stamps[key] for key in sensors], dtype=np.int64),
     }
+    if saved.codebook is not None:
+        state |= saved.codebook.arrays()
     return state | {CHECKSUM: checksum(state)}
 
 
@@ -87,8 +95,10 @@ def checksum(state: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.frombuffer(digest.digest(), dtype=np.uint8)
 
 
-def unpack(state: Mapping[str, np.ndarray], config: OccupancyConfig) -> SavedMap:
-    """What `pack` gave, checked whole."""
+def unpack(
+    state: Mapping[str, np.ndarray], config: OccupancyConfig, codebook: ProductCode | None
+) -> SavedMap:
+    """What `pack` gave, checked whole; a map without codes gets empty ones where there is a codebook."""
     try:
         version = int(state["schema_version"])
         if version > SCHEMA_VERSION:
@@ -102,6 +112,7 @@ def unpack(state: Mapping[str, np.ndarray], config: OccupancyConfig) -> SavedMap
         if version < 2:
             rows |= _smaller_weights(rows)
         _check_rows(rows)
+        rows |= _codes(state, len(rows["gaussian_cell"]), codebook)
         labels = tuple(str(label) for label in state["label_names"])
         sensors = zip(state["robots"], state["sensors"], state["last_stamps_ns"], strict=True)
         last_stamps = {(str(robot), str(sensor)): int(stamp) for robot, sensor, stamp in sensors}
@@ -112,8 +123,28 @@ def unpack(state: Mapping[str, np.ndarray], config: OccupancyConfig) -> SavedMap
         raise _damaged(f"a Gaussian has label {int(rows['labels'].max())} of {len(labels)}")
     epoch = None if epoch_ns == NO_EPOCH else epoch_ns
     return SavedMap(
-        rows=rows, labels=labels, last_stamps=last_stamps, epoch_ns=epoch, num_evicted=num_evicted
-    )
+        rows=rows, labels=labels, last_stamps=last_stamps, epoch_ns=epoch, num_evicted=num_evicted,
+        codebook=codebook,
+    )  # fmt: skip
+
+
+def _codes(state: Mapping[str, np.ndarray], num_gaussians: int, codebook: ProductCode | None) -> Rows:
+    if codebook is None:
+        if "code" in state:
+            raise ConfigError(
+                "the saved map has codes; give the layer the codebook that they were made with."
+            )
+        return {}
+    if "code" not in state:
+        return {"code": np.zeros((num_gaussians, CODE_BYTES), dtype=np.uint8)}
+    if not codebook.is_same(ProductCode.of_arrays(state)):
+        raise ConfigError(
+            "the saved map's codes were made with another codebook; ProductCode.of_arrays(state) is the right one."
+        )
+    codes = np.asarray(state["code"])
+    if codes.dtype != np.uint8 or codes.shape != (num_gaussians, CODE_BYTES):
+        raise _damaged(f"code is {codes.dtype} of shape {codes.shape}")
+    return {"code": codes}
 
 
 def _check_sum(state: Mapping[str, np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ GAUSSIAN_FIELDS = {
     "first_seen_tick": wp.int32,
     "last_seen_tick": wp.int32,
 }
+CODE_FIELD = {"code": _structures.vec16u8}
+"""The one field that only maps with codes have."""
+CODE_BYTES = 16
 ROW_FORMATS: dict[str, tuple[str, tuple[int, ...], str]] = {
     "brick_coord": ("int32", (3,), "brick"),
     "brick_seen_tick": ("int32", (), "brick"),
@@ -58,12 +62,13 @@ class Capacity:
 
     num_bricks: int
     num_gaussians: int
+    code_bytes: int = 0
 
     @property
     def num_bytes(self) -> int:
         brick_slots, gaussian_slots = self.hash_slots
         bricks = self.num_bricks * (BRICK_CELLS + 12 + 4) + 4 * brick_slots
-        return bricks + self.num_gaussians * 42 + 4 * gaussian_slots + 4 * NUM_COUNTERS
+        return bricks + self.num_gaussians * (42 + self.code_bytes) + 4 * gaussian_slots + 4 * NUM_COUNTERS
 
     @property
     def hash_slots(self) -> tuple[int, int]:
@@ -78,7 +83,7 @@ class Capacity:
         return self.num_bricks >= other.num_bricks and self.num_gaussians >= other.num_gaussians
 
     def scaled(self, factor: float) -> Capacity:
-        return Capacity(int(self.num_bricks * factor), int(self.num_gaussians * factor))
+        return Capacity(int(self.num_bricks * factor), int(self.num_gaussians * factor), self.code_bytes)
 
 
 START = Capacity(num_bricks=64, num_gaussians=1024)
@@ -87,17 +92,19 @@ START = Capacity(num_bricks=64, num_gaussians=1024)
 class MapStorage:
     """Owns the arrays. Numbers of bricks and Gaussians may change whenever `reserve` or `replace` is called."""
 
-    def __init__(self, device: str, budget_bytes: int, brick_m: float) -> None:
+    def __init__(self, device: str, budget_bytes: int, brick_m: float, *, has_codes: bool = False) -> None:
         self._device = device
         self._budget_bytes = budget_bytes
         self._brick_m = brick_m
+        self._code_bytes = CODE_BYTES if has_codes else 0
+        self.gaussian_fields = GAUSSIAN_FIELDS | (CODE_FIELD if has_codes else {})
         self.kept_boxes: tuple[Box, ...] = ()
         self.num_evicted = 0
         self.clear()
 
     def clear(self) -> None:
         """An empty map."""
-        self._allocate(START)
+        self._allocate(dataclasses.replace(START, code_bytes=self._code_bytes))
 
     def _allocate(self, capacity: Capacity) -> None:
         self.capacity = capacity
@@ -109,7 +116,8 @@ class MapStorage:
         arrays.counters = wp.zeros(NUM_COUNTERS, dtype=wp.int32, device=self._device)
         for name, dtype in BRICK_FIELDS.items():
             setattr(arrays, name, wp.zeros(capacity.num_bricks, dtype=dtype, device=self._device))
-        for name, dtype in GAUSSIAN_FIELDS.items():
+        arrays.code = wp.zeros(0, dtype=_structures.vec16u8, device=self._device)
+        for name, dtype in self.gaussian_fields.items():
             setattr(arrays, name, wp.zeros(capacity.num_gaussians, dtype=dtype, device=self._device))
         self.arrays = arrays
 
@@ -140,7 +148,7 @@ class MapStorage:
         is_live = self.arrays.gaussian_cell.numpy()[:num_gaussians] != DEAD
         rows = {name: getattr(self.arrays, name).numpy()[:num_bricks].copy() for name in BRICK_FIELDS}
         rows["cells"] = self.arrays.cells.numpy()[: num_bricks * BRICK_CELLS].reshape(-1, BRICK_CELLS).copy()
-        for name in GAUSSIAN_FIELDS:
+        for name in self.gaussian_fields:
             rows[name] = getattr(self.arrays, name).numpy()[:num_gaussians][is_live]
         return rows
 
@@ -148,7 +156,9 @@ class MapStorage:
         """Hold exactly `rows` from now on, with room for `capacity` (by default just enough, at least the start)."""
         num_bricks, num_gaussians = len(rows["brick_coord"]), len(rows["gaussian_cell"])
         if capacity is None:
-            capacity = Capacity(max(num_bricks, START.num_bricks), max(num_gaussians, START.num_gaussians))
+            capacity = Capacity(
+                max(num_bricks, START.num_bricks), max(num_gaussians, START.num_gaussians), self._code_bytes
+            )
         self._allocate(capacity)
         if num_bricks == 0:
             return
@@ -158,7 +168,7 @@ class MapStorage:
         self._fill("brick_seen_tick", wp.int32, rows["brick_seen_tick"])
         self._fill("cells", wp.uint8, rows["cells"].reshape(-1))
         if num_gaussians > 0:
-            for name, dtype in GAUSSIAN_FIELDS.items():
+            for name, dtype in self.gaussian_fields.items():
                 self._fill(name, dtype, rows[name])
             wp.launch(_reading.rebuild_gaussians, num_gaussians, inputs=[self.arrays], device=self._device)
         counters = np.zeros(NUM_COUNTERS, dtype=np.int32)
@@ -172,7 +182,7 @@ class MapStorage:
     def replace_within_budget(self, rows: Rows) -> None:
         """Hold `rows`, less the least important bricks if they do not fit the budget; counts what it evicts afresh."""
         self.num_evicted = 0
-        nothing = Capacity(0, 0)
+        nothing = Capacity(0, 0, self._code_bytes)
         if _needed(rows, nothing).num_bytes > self._budget_bytes:
             rows, self.num_evicted = self._evict(rows, nothing, self._budget_bytes)
         self.replace(rows)
@@ -190,6 +200,7 @@ class MapStorage:
 
         When the budget cannot hold `extra` at all, as much room is made as half the budget gives.
         """
+        extra = dataclasses.replace(extra, code_bytes=self._code_bytes)
         if extra.num_bytes > self._budget_bytes // 2:
             extra = extra.scaled(self._budget_bytes / 2 / extra.num_bytes)
         rows = self.rows()
@@ -211,6 +222,7 @@ class MapStorage:
         wanted = Capacity(
             max(self.capacity.num_bricks, int(needed.num_bricks * GROWTH)),
             max(self.capacity.num_gaussians, int(needed.num_gaussians * GROWTH)),
+            needed.code_bytes,
         )
         if wanted.num_bytes <= self._budget_bytes:
             return wanted
@@ -221,8 +233,15 @@ class MapStorage:
 
 def _needed(rows: Rows, extra: Capacity) -> Capacity:
     return Capacity(
-        len(rows["brick_coord"]) + extra.num_bricks, len(rows["gaussian_cell"]) + extra.num_gaussians
+        len(rows["brick_coord"]) + extra.num_bricks,
+        len(rows["gaussian_cell"]) + extra.num_gaussians,
+        CODE_BYTES if "code" in rows else 0,
     )
+
+
+def gaussian_names(rows: Rows) -> tuple[str, ...]:
+    """The fields of Gaussians that `rows` has."""
+    return tuple(name for name in (*GAUSSIAN_FIELDS, *CODE_FIELD) if name in rows)
 
 
 def _importance(rows: Rows, kept_boxes: tuple[Box, ...], brick_m: float) -> np.ndarray:
@@ -252,7 +271,10 @@ def _without_least(
     per_brick = np.bincount(owner, minlength=len(coords))[best_first]
     num_bricks = np.arange(1, len(coords) + 1) + extra.num_bricks
     num_gaussians = np.cumsum(per_brick) + extra.num_gaussians
-    sizes = [Capacity(int(b), int(g)).num_bytes for b, g in zip(num_bricks, num_gaussians, strict=True)]
+    code_bytes = CODE_BYTES if "code" in rows else 0
+    sizes = [
+        Capacity(int(b), int(g), code_bytes).num_bytes for b, g in zip(num_bricks, num_gaussians, strict=True)
+    ]
     num_kept = int(np.searchsorted(sizes, budget_bytes, side="right"))
     kept = np.sort(best_first[:num_kept])
     return keep_bricks(rows, kept), int(len(owner) - per_brick[:num_kept].sum())
@@ -265,7 +287,7 @@ def keep_bricks(rows: Rows, kept: np.ndarray) -> Rows:
     owner, local = np.divmod(rows["gaussian_cell"], BRICK_CELLS)
     is_kept = renumbered[owner] >= 0 if len(owner) else np.zeros(0, dtype=bool)
     chosen = {name: rows[name][kept] for name in (*BRICK_FIELDS, "cells")}
-    chosen |= {name: rows[name][is_kept] for name in GAUSSIAN_FIELDS}
+    chosen |= {name: rows[name][is_kept] for name in gaussian_names(rows)}
     chosen["gaussian_cell"] = (renumbered[owner[is_kept]] * BRICK_CELLS + local[is_kept]).astype(np.int32)
     return chosen
 
@@ -275,4 +297,4 @@ def canonical(rows: Rows) -> Rows:
     coords = rows["brick_coord"]
     sorted_rows = keep_bricks(rows, np.lexsort((coords[:, 2], coords[:, 1], coords[:, 0])))
     order = np.argsort(sorted_rows["gaussian_cell"], kind="stable")
-    return sorted_rows | {name: sorted_rows[name][order] for name in GAUSSIAN_FIELDS}
+    return sorted_rows | {name: sorted_rows[name][order] for name in gaussian_names(rows)}

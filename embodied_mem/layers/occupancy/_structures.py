@@ -51,6 +51,7 @@ vec14 = wp.types.vector(14, wp.float32)
 vec3u16 = wp.types.vector(3, wp.uint16)
 vec6i16 = wp.types.vector(6, wp.int16)
 vec2i16 = wp.types.vector(2, wp.int16)
+vec16u8 = wp.types.vector(16, wp.uint8)
 vec2u8 = wp.types.vector(2, wp.uint8)
 
 
@@ -70,6 +71,7 @@ class MapArrays:
     label_weights: wp.array(dtype=vec2u8)
     first_seen_tick: wp.array(dtype=wp.int32)
     last_seen_tick: wp.array(dtype=wp.int32)
+    code: wp.array(dtype=vec16u8)  # empty in maps without codes; a first byte of 0: none yet
     counters: wp.array(dtype=wp.int32)
 
 

@@ -135,7 +135,7 @@ class ChangeLog:
         was_stable, self._stable_keys = self._stable_keys, _keys(born.cells)
         told, done = [], [np.zeros((0, 3), dtype=np.int64)]
         for things in (gone, born):
-            for rows in _touching(things.cells) if len(things.cells) >= self._min_cells else []:
+            for rows in touching(things.cells) if len(things.cells) >= self._min_cells else []:
                 thing = things.chosen(rows)
                 if len(rows) < self._min_cells or abs(stamp_ns - thing.certain_ns.max()) < self._settle_ns:
                     continue
@@ -255,7 +255,7 @@ def _told(thing: _Thing, is_apart: np.ndarray, min_cells: int) -> _Told | None:
     return _Told(thing.kind, thing.cells, label, int(min(after_ns, before_ns)), int(before_ns))
 
 
-def _touching(cells: Int64[np.ndarray, "n 3"]) -> list[np.ndarray]:
+def touching(cells: Int64[np.ndarray, "n 3"]) -> list[np.ndarray]:
     """The rows of the cells in groups that touch."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

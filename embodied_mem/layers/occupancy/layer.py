@@ -12,11 +12,13 @@ from jaxtyping import Float, Float32, Float64, Int8, Int16
 from embodied_mem.errors import ConfigError, InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy.changes import ChangeLog
+from embodied_mem.layers.occupancy.codes import ProductCode
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.floor_plan import FloorGrid, distance_field, floor_grid
 from embodied_mem.layers.occupancy.frontiers import Frontier, frontiers_of
 from embodied_mem.layers.occupancy.grid import FORMS, OCC_SCANNET_VOXEL_M, SemanticGrid, grid_shape
 from embodied_mem.layers.occupancy.labels import LabelTable
+from embodied_mem.layers.occupancy.lit_regions import LitRegion, lit_regions
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 from embodied_mem.layers.occupancy.visibility import Visibility, visibility_of
 from embodied_mem.messages import Frame, MapChange, MapEvent, Percept, PinholeCamera
@@ -33,9 +35,12 @@ class OccupancyLayer:
     itself: only frames change it. Not thread-safe; the arrays that it returns are copies.
     """
 
-    def __init__(self, config: OccupancyConfig = OccupancyConfig()) -> None:
+    def __init__(
+        self, config: OccupancyConfig = OccupancyConfig(), codebook: ProductCode | None = None
+    ) -> None:
         self.config = config
-        self._map = _new_map(config)
+        self.codebook = codebook
+        self._map = _new_map(config, has_codes=codebook is not None)
         self._changes = ChangeLog(
             config.cell_m, config.event_settle_s, config.event_min_cells, self._map.read_cells
         )
@@ -55,8 +60,55 @@ class OccupancyLayer:
         translation = self._translation(percept.labels) if has_labels else np.empty(0, dtype=np.int16)
         change = self._map.fuse(frame, percept.label_index, translation)
         self._last_stamps[frame.robot, frame.sensor] = frame.stamp_ns
+        if self.codebook is not None:
+            self._paint_instances(percept, self.codebook)
         events = self._events(frame.stamp_ns)
         return dataclasses.replace(change, events=events) if events else change
+
+    def _paint_instances(self, percept: Percept, codebook: ProductCode) -> None:
+        """Give what instances look like to the Gaussians that they are made of."""
+        seen = [one for one in percept.instances if len(one.appearance) == codebook.num_dims]
+        if seen:
+            codes = codebook.encode(np.stack([one.appearance for one in seen]))
+            points = np.concatenate([one.points_world for one in seen]).astype(np.float64)
+            owner = np.repeat(np.arange(len(seen), dtype=np.int32), [len(one.points_world) for one in seen])
+            self._map.paint(points, owner, codes)
+
+    def paint(self, points_world: Float[np.ndarray, "n 3"], embeddings: Float[np.ndarray, "n d"]) -> None:
+        """Give embeddings (of a dense image encoder, say) to the Gaussians in whose cells the points lie.
+
+        Points where there is no Gaussian are left out; of several in one cell the last one wins. Instances in percepts
+        whose appearance has the codebook's size are painted by `update`.
+
+        Raises:
+            InvalidQuery: the layer was made without a codebook, or for embeddings of another size.
+        """
+        points = _check_vectors("points_world", points_world).astype(np.float64)
+        codes = self._needed_codebook().encode(embeddings)
+        if len(codes) != len(points):
+            raise InvalidQuery(f"paint got {len(points)} points and {len(codes)} embeddings; give as many.")
+        self._map.paint(points, np.arange(len(points), dtype=np.int32), codes)
+
+    def find(
+        self, embedding: Float[np.ndarray, "d"], *, min_similarity: float = 0.5, min_cells: int = 1
+    ) -> list[LitRegion]:
+        """Where the map looks like an embedding of a text or an image: regions of occupied Gaussians whose code's cosine
+        with it is at least `min_similarity`, the most similar first. Gaussians without a code are in none.
+
+        Raises: as `paint`.
+        """
+        codebook, rows = self._needed_codebook(), self._map.storage.rows()
+        snapshot = self.snapshot()
+        similarity = codebook.similarities(embedding, rows["code"])
+        is_lit = (similarity >= min_similarity) & (snapshot.occupancy > 0.5)
+        return lit_regions(snapshot.means_world[is_lit], similarity[is_lit], self.config.cell_m, min_cells)
+
+    def _needed_codebook(self) -> ProductCode:
+        if self.codebook is None:
+            raise InvalidQuery(
+                "this map keeps no codes; make it with OccupancyLayer(config, ProductCode.fit(embeddings))."
+            )
+        return self.codebook
 
     def _events(self, stamp_ns: int) -> tuple[MapEvent, ...]:
         """What has become certain to have changed."""
@@ -224,7 +276,7 @@ class OccupancyLayer:
         """All that the map knows, as named arrays; equal maps give equal arrays however they came about."""
         from embodied_mem.layers.occupancy._saving import pack, take
 
-        return pack(take(self._map, self._labels.labels, self._last_stamps), self.config)
+        return pack(take(self._map, self._labels.labels, self._last_stamps, self.codebook), self.config)
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Hold what `state()` gave instead of what is held now; nothing changes when it is refused.
@@ -240,7 +292,7 @@ class OccupancyLayer:
             raise ConfigError(
                 "the map was saved with submaps, and this memory keeps one map; set submaps.max_submaps to 1 or more."
             )
-        self._hold(unpack(state, self.config))
+        self._hold(unpack(state, self.config, self.codebook))
 
     def merge(self, state: dict[str, np.ndarray]) -> None:
         """Add what another map in the same world frame knows (its `state()`); either way round gives the same map.
@@ -252,8 +304,8 @@ class OccupancyLayer:
         from embodied_mem.layers.occupancy._merging import merged
         from embodied_mem.layers.occupancy._saving import take, unpack
 
-        own = take(self._map, self._labels.labels, self._last_stamps)
-        self._hold(merged(own, unpack(state, self.config), self.config))
+        own = take(self._map, self._labels.labels, self._last_stamps, self.codebook)
+        self._hold(merged(own, unpack(state, self.config, self.codebook), self.config))
 
     def _hold(self, saved: SavedMap) -> None:
         from embodied_mem.layers.occupancy._saving import put
@@ -288,11 +340,11 @@ def check_order(last_stamps: dict[tuple[str, str], int], frame: Frame) -> None:
         )
 
 
-def _new_map(config: OccupancyConfig) -> GaussianMap:
+def _new_map(config: OccupancyConfig, *, has_codes: bool) -> GaussianMap:
     # Warp is imported only when a map is made, so that configurations can be read without it.
     from embodied_mem.layers.occupancy._map import GaussianMap
 
-    return GaussianMap(config)
+    return GaussianMap(config, has_codes=has_codes)
 
 
 def _check_vectors(name: str, vectors: np.ndarray) -> np.ndarray:
