@@ -50,14 +50,27 @@ def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config:
     Best is what came to a place seen empty before; then what stands where the robot had looked around on an earlier
     visit. A look-alike in a part never visited before may always have stood there.
     """
-    candidates = []
-    for thing in things:
-        if thing is gone or thing.status != "here" or thing.first_seen_ns < gone.last_seen_ns:
-            continue
-        score, has_come = likeness(gone, thing, config), thing.arrived_after_ns is not None
-        center = thing.box.center.astype(np.float32)
-        if score > 0 and (has_come or views.had_been_looked_over(center, before_ns=thing.first_seen_ns)):
-            candidates.append((score + 0.5 * has_come, thing.entity_id, thing))
+    label = gone.label
+    likely = [
+        (score, thing)
+        for thing in things
+        if label in thing.label_votes
+        and thing is not gone
+        and thing.status == "here"
+        and thing.first_seen_ns >= gone.last_seen_ns
+        and (score := likeness(gone, thing, config)) > 0
+    ]
+    if not likely:
+        return None
+    was_looked_over = views.had_been_looked_over(
+        np.array([thing.box.center for _, thing in likely], dtype=np.float32),
+        before_ns=np.array([thing.first_seen_ns for _, thing in likely], dtype=np.int64),
+    )
+    candidates = [
+        (score + 0.5 * (thing.arrived_after_ns is not None), thing.entity_id, thing)
+        for (score, thing), was_seen in zip(likely, was_looked_over.tolist(), strict=True)
+        if was_seen or thing.arrived_after_ns is not None
+    ]
     return max(candidates)[2] if candidates else None
 
 

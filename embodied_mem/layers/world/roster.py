@@ -76,6 +76,11 @@ class Roster:
         if not len(low) or not self._things:
             return []
         num = len(self._things)
-        gap = np.maximum(self.low[:num] - high[:, None], low[:, None] - self.high[:num])
-        is_near = (gap <= margin_m).all(axis=2).any(axis=0)
-        return self.at(np.flatnonzero(is_near))
+        # First around all boxes together: of thousands of things that leaves a few.
+        lowest, highest = low.min(axis=0) - margin_m, high.max(axis=0) + margin_m
+        is_around = (self.low[:num, 0] <= highest[0]) & (self.high[:num, 0] >= lowest[0])
+        for axis in (1, 2):
+            is_around &= (self.low[:num, axis] <= highest[axis]) & (self.high[:num, axis] >= lowest[axis])
+        slots = np.flatnonzero(is_around)
+        gap = np.maximum(self.low[slots] - high[:, None], low[:, None] - self.high[slots])
+        return self.at(slots[(gap <= margin_m).all(axis=2).any(axis=0)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Tracker:
         self._touched: dict[EntityId, Thing] = {}
         self._added: list[Thing] = []
         self._looks: dict[EntityId, PointLooks] = {}
+        self._restless = [thing for thing in state.roster if thing.status != "here"]
+        """What is not at its place as the frame comes in; looked up once, since there may be thousands of others."""
 
     def run(self) -> WorldDelta:
         """Do all of it; part of the caller's transaction."""
@@ -81,7 +83,7 @@ class Tracker:
     def _candidates(self, instances: Sequence[ObservedInstance]) -> list[Thing]:
         boxes = corners([instance.box for instance in instances])
         near = self._state.roster.near(boxes[:, 0], boxes[:, 1], NEAR_M)
-        away = [thing for thing in self._state.roster if thing.status == "away" and thing not in near]
+        away = [thing for thing in self._restless if thing.status == "away" and thing not in near]
         return [thing for thing in [*near, *away] if thing.status != "held"]
 
     def _look_at_everything(self) -> None:
@@ -191,7 +193,7 @@ class Tracker:
         repository, config, glance = self._state.repository, self._config, self._glance
         free = [
             t
-            for t in self._state.roster
+            for t in self._that_may_come(instance)
             if t.entity_id not in self._matched and t.label_share(instance.label) >= 0.4
         ]
         held = [t for t in free if t.status == "held" and instance.distance_m < HAND_REACH_M]
@@ -220,6 +222,18 @@ class Tracker:
         self._matched[thing.entity_id] = instance
         self._added.append(thing)
         self._touch(thing, is_anew=True)
+
+    def _that_may_come(self, instance: ObservedInstance) -> Iterable[Thing]:
+        """What may be where it was not before: agents from anywhere, all else from near by, or from a hand."""
+        roster, config = self._state.roster, self._config
+        if instance.label in config.agent_labels:
+            return roster
+        reach_m = config.max_speed_mps * config.follow_gap_s + 0.1
+        boxes = corners([instance.box])
+        near = roster.near(boxes[:, 0], boxes[:, 1], reach_m)
+        return [
+            t for t in {t.entity_id: t for t in (*self._restless, *near)}.values() if t.entity_id in roster
+        ]
 
     def _is_duplicate(self, instance: ObservedInstance) -> bool:
         """A second detection of what was already found in this frame."""
@@ -296,7 +310,8 @@ class Tracker:
         """What was just found may be what is missed, and what is just missed may have been found before."""
         things = self._state.roster
         fresh = [t for t in self._matched if t in things and things[t].num_views <= CONFIRMED_VIEWS + 7]
-        missing = [thing for thing in things if thing.status in ("gone", "away")] if fresh else []
+        unsettled = {t.entity_id: t for t in (*self._restless, *self._touched.values(), *gone)}
+        missing = [t for t in unsettled.values() if t.entity_id in things and t.status in ("gone", "away")]
         for entity_id in fresh:
             thing = things.get(entity_id)
             if thing is None or thing.status != "here" or len(thing.places) != 1:

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float16, Float32, Float64
+from jaxtyping import Bool, Float16, Float32, Float64, Int64
 
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.messages import Frame
@@ -86,9 +86,16 @@ class ViewLog:
                 found.append(view.stamp_ns)
         return found
 
-    def had_been_looked_over(self, point_world: Float32[np.ndarray, "3"], *, before_ns: int) -> bool:
-        """Whether the surroundings of a point had been in near view several times, well before a stamp."""
-        return len(self._candidates(point_world, before_ns - LONG_BEFORE_NS)) >= NUM_OVERVIEWS
+    def had_been_looked_over(
+        self, points_world: Float32[np.ndarray, "n 3"], *, before_ns: Int64[np.ndarray, "n"]
+    ) -> Bool[np.ndarray, "n"]:
+        """Whether the surroundings of each point had been in near view several times, well before its stamp."""
+        ahead = points_world[:, None] - self._eyes
+        depth_m = np.einsum("nvk,vk->nv", ahead, self._forward)
+        distance_m = np.sqrt(np.einsum("nvk,nvk->nv", ahead, ahead))
+        is_before = self._stamps_ns < (before_ns - LONG_BEFORE_NS)[:, None]
+        is_near = (distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m)
+        return np.asarray((is_before & is_near).sum(axis=1) >= NUM_OVERVIEWS)
 
     def _candidates(self, point_world: np.ndarray, before_ns: int) -> np.ndarray:
         """Views before a stamp that point towards a point near by."""
