@@ -133,6 +133,14 @@ class FlowExpert(nn.Module):
             actions = actions + step * (end - actions) / (1.0 - i * step)
         return actions[:, 0]
 
+    def foresee(
+        self, noise: Float[Tensor, "b h a"], perceived: Tensor, condition: Tensor, *, depth: int
+    ) -> list[Float[Tensor, "b h a"]]:
+        """Where each of the first `depth` exits foresees the actions to end, from the noise alone."""
+        held = self._held(perceived, depth)
+        start = noise.new_zeros(len(noise), 1)
+        return [end[:, 0] for end in self._ends(noise[:, None], start, held, condition)]
+
     def loss(
         self,
         wanted: Float[Tensor, "b h a"],

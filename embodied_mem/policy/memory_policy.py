@@ -19,6 +19,7 @@ from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
 from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
+from embodied_mem.policy.early_exit import act_early, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
@@ -90,6 +91,11 @@ class MemoryPolicy(nn.Module):
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
         self.understand = nn.Linear(2 * vision.COGNITIVE_WIDTH + config.proprio_width, width)
         self.expert = FlowExpert(config.expert)
+        self.thresholds: tuple[float, ...] | None = None
+        """For leaving the expert early; see `early_exit.solve_thresholds`."""
+        self.differences: list[Tensor] | None = None
+        """A list here collects how far the exits differ at every decision, to solve thresholds from."""
+        self.num_decisions = self.num_blocks_run = 0
         self.eval()
 
     @property
@@ -123,7 +129,7 @@ class MemoryPolicy(nn.Module):
             perceptual, cognitive = self.memory.perceptual, self.memory.cognitive
             fused = perceptual.step(seen[0], stamps, slots), cognitive.step(seen[1], stamps, slots)
         perceived, condition = self.conditions(pictures, seen, fused, proprio)
-        actions = self.expert.act(self._noise(slots), perceived, condition, num_blocks=num_blocks)
+        actions = self._actions(self._noise(slots), perceived, condition, num_blocks)
         self.memory.decisions[slots] += 1
         return ActionChunk(
             stamp_ns=observation.stamp_ns, actions=actions.numpy(), period_s=self.config.period_s,
@@ -133,6 +139,12 @@ class MemoryPolicy(nn.Module):
     def reset(self, slots: Sequence[int] | None = None) -> None:
         """New episodes begin in these slots."""
         self.memory.reset(slots)
+
+    @property
+    def compute_share(self) -> float:
+        """What part of the expert's blocks was run by all decisions so far."""
+        most = self.num_decisions * self.config.expert.num_blocks * self.config.expert.flow_steps
+        return self.num_blocks_run / most if most else 1.0
 
     def conditions(
         self, pictures: Float[Tensor, "b 3 s s"], seen: Both, fused: Both, proprio: Float[Tensor, "b p"]
@@ -158,6 +170,18 @@ class MemoryPolicy(nn.Module):
         return vision.small_pictures(
             torch.from_numpy(np.ascontiguousarray(observation.images[self.config.camera]))
         )
+
+    def _actions(self, noise: Tensor, perceived: Tensor, condition: Tensor, num_blocks: int | None) -> Tensor:
+        expert, rows = self.expert, len(noise)
+        self.num_decisions += rows
+        if self.differences is not None:
+            self.differences.append(exit_differences(expert, noise, perceived, condition))
+        if self.thresholds is None or num_blocks is not None:
+            self.num_blocks_run += rows * (num_blocks or expert.config.num_blocks) * expert.config.flow_steps
+            return expert.act(noise, perceived, condition, num_blocks=num_blocks)
+        early = act_early(expert, noise, perceived, condition, self.thresholds)
+        self.num_blocks_run += int(early.blocks_run.sum())
+        return early.actions
 
     def _noise(self, slots: Tensor) -> Tensor:
         drawn = []

@@ -39,7 +39,7 @@ def test_chance_is_judged_on_committed_episodes() -> None:
 
 @pytest.mark.mujoco
 def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    expert = FlowExpertConfig(width=16, num_blocks=1)
+    expert = FlowExpertConfig(width=16, num_blocks=3)
     plan = Plan(
         tasks={"RearrangeBlock": 2}, seeds=(0,), banks=("fifo",), episodes=2, delay=3, demos=2, expert=expert
     )
@@ -51,3 +51,4 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {"RearrangeBlock/success", "RearrangeBlock/fifo", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
+    assert rows["tasks.early_exit.compute"].value < 1.0

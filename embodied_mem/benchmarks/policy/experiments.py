@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.tabletop import (
@@ -21,15 +22,18 @@ from embodied_mem.benchmarks.policy.tabletop import (
     make_env,
 )
 from embodied_mem.errors import ConfigError, StoreError
+from embodied_mem.policy.early_exit import solve_thresholds
+from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.training import Progress, Trainer, TrainingSet, about, load_policy
 
+CALIBRATION_EPISODES = 20
 SEEDS_APART = 100_000
 """How far apart the episodes of two seeds lie."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Closed-loop episodes in numbers. `swapped` is how often a swapped memory's choice was made (None: not asked).
+    """Closed-loop episodes in numbers. `compute` is what part of the expert's blocks was run. `swapped` is how often a swapped memory's choice was made (None: not asked).
 
     `committed` counts episodes with a choice; a policy without memory is judged on those.
     """
@@ -41,13 +45,14 @@ class Scores:
     committed: int
     failures: dict[str, int]
     swapped: float | None
+    compute: float = 1.0
 
     def as_json(self) -> dict[str, Any]:
         low, high = wilson(self.successes, self.episodes)
         return {
             "task": self.task, "success": self.successes / self.episodes, "low": low, "high": high,
             "chance": self.chance, "episodes": self.episodes, "committed": self.committed,
-            "success_of_committed": self.successes / max(1, self.committed), "swapped": self.swapped,
+            "success_of_committed": self.successes / max(1, self.committed), "swapped": self.swapped, "compute": self.compute,
             **{f"failed_{name}": self.failures.get(name, 0) for name in ("recall", "motor", "no_commit")},
         }  # fmt: skip
 
@@ -101,12 +106,25 @@ def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = la
             f"num_blocks is {config.num_blocks}; this policy has exits after blocks 1 to {exits}."
         )
     task = about(path)["task"]
+    if config.compute < 1.0:
+        leave_early(policy, task, config.compute)
     first = TEST_SEEDS + config.seed * SEEDS_APART
     outcomes = evaluate(
         policy, task, range(first, first + config.episodes), delay=config.delay, num_blocks=config.num_blocks,
         swap=config.swap, on_episode=on_episode,
     )  # fmt: skip
-    return scores(task, outcomes, at_once=config.at_once, is_swapped=config.swap)
+    found = scores(task, outcomes, at_once=config.at_once, is_swapped=config.swap)
+    return replace(found, compute=policy.compute_share)
+
+
+def leave_early(policy: MemoryPolicy, task: str, compute: float) -> None:
+    """Give the policy thresholds for that part of its expert's compute, solved on episodes of demonstrations' seeds."""
+    policy.differences = []
+    evaluate(policy, task, range(DEMO_SEEDS, DEMO_SEEDS + CALIBRATION_EPISODES))
+    policy.thresholds = solve_thresholds(
+        torch.cat(policy.differences), compute=compute, flow_steps=policy.config.expert.flow_steps
+    )
+    policy.differences, policy.num_decisions, policy.num_blocks_run = None, 0, 0
 
 
 def scores(task: str, outcomes: Sequence[Outcome], *, at_once: int, is_swapped: bool = False) -> Scores:

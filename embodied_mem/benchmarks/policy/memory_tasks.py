@@ -25,9 +25,13 @@ GOALS = {
     "tasks.without_memory.above_chance": Goal(op="<=", value=0.0),
     "tasks.swapped.followed": Goal(op=">=", value=0.90),
     "tasks.delay_512.loss": Goal(op="<=", value=0.03),
+    "tasks.early_exit.loss": Goal(op="<=", value=0.01),
+    "tasks.early_exit.compute": Goal(op="<=", value=0.60),
 }
 FOLDER = Path("outputs/bench/policy-tasks")
 SIGNIFICANT = 0.05
+COMPUTE = 0.6
+"""What part of the expert's blocks decisions may run on average."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,8 @@ def task_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list
     losses: list[float] = []
     followed: list[float] = []
     p_values: list[float] = []
+    early_losses: list[float] = []
+    computes: list[float] = []
     for task in plan.tasks:
         runs = _runs(plan, task, "merge", folder, progress)
         success = _share(runs)
@@ -77,7 +83,10 @@ def task_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list
         swapped = _runs(plan, task, "merge", folder, progress, swap=True)
         alone = _runs(plan, task, "none", folder, progress)
         with_memory.append(success)
+        early = _runs(plan, task, "merge", folder, progress, compute=COMPUTE)
         losses.append(success - _share(late))
+        early_losses.append(success - _share(early))
+        computes += [one.compute for one in early]
         followed += [one.swapped for one in swapped if one.swapped is not None and np.isfinite(one.swapped)]
         p_values.append(above_chance(alone))
         rows += [
@@ -105,6 +114,8 @@ def task_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list
         measured(GOALS, "tasks.without_memory.above_chance", num_significant(p_values), "tasks"),
         measured(GOALS, "tasks.swapped.followed", float(np.mean(followed)) if followed else float("nan")),
         measured(GOALS, delay_row, float(np.mean(losses))),
+        measured(GOALS, "tasks.early_exit.loss", float(np.mean(early_losses))),
+        measured(GOALS, "tasks.early_exit.compute", float(np.mean(computes))),
         *rows,
     ]
 
@@ -138,6 +149,7 @@ def _runs(
     *,
     delay: int = 2,
     swap: bool = False,
+    compute: float = 1.0,
 ) -> list[Scores]:
     found = []
     for seed in plan.seeds:
@@ -159,7 +171,7 @@ def _runs(
                 on_step=lambda at: progress(f"{task}, {bank}, seed {seed}: step {at.step}"),  # noqa: B023
             )
         evaluation = EvalConfig(checkpoint=str(checkpoint), episodes=plan.episodes)
-        found.append(run_evaluation(replace(evaluation, delay=delay, swap=swap)))
+        found.append(run_evaluation(replace(evaluation, delay=delay, swap=swap, compute=compute)))
     return found
 
 

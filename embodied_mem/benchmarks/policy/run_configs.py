@@ -36,7 +36,8 @@ class EvalConfig:
     """Closed-loop episodes of a checkpoint on seeds that no demonstration has.
 
     `delay` is how many steps lie between cue and choice; `swap` exchanges the memories of neighbouring episodes at the
-    choice; `num_blocks` leaves the expert at an earlier exit; `at_once` environments run together; `seed` chooses the
+    choice; `num_blocks` leaves the expert at an earlier exit always, `compute` below 1 where its exits agree, so that decisions cost
+    that part of the expert on average; `at_once` environments run together; `seed` chooses the
     episodes.
     """
 
@@ -45,6 +46,7 @@ class EvalConfig:
     delay: int = 2
     swap: bool = False
     num_blocks: int | None = None
+    compute: float = 1.0
     at_once: int = 20
     seed: int = 0
     out: str = "outputs/eval"
