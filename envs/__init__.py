@@ -15,6 +15,8 @@ from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES, WITHOUT_GATE
 
 HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
 HABITAT_ID = "EmbodiedMem/Habitat-v0"
+TRACKING_ID = "EmbodiedMem/TrackPerson-v0"
+TRACKING_ENTRY = "embodied_mem.envs.mujoco.mobile.tracking:TrackPersonEnv"
 MOBILE_ENTRY = "embodied_mem.envs.mujoco.mobile.env:MobileTaskEnv"
 TABLETOP_ENTRY = "embodied_mem.envs.mujoco.tabletop.env:TabletopEnv"
 
@@ -36,6 +38,8 @@ def register_all() -> None:
         gymnasium.register(id=HOUSEHOLD_ID, entry_point="embodied_mem.envs.mujoco.household:HouseholdEnv")
     if HABITAT_ID not in gymnasium.registry:
         gymnasium.register(id=HABITAT_ID, entry_point="embodied_mem.envs.habitat.env:HabitatEnv")
+    if TRACKING_ID not in gymnasium.registry:
+        gymnasium.register(id=TRACKING_ID, entry_point=TRACKING_ENTRY)
     for task in MOBILE_TASK_NAMES:
         if f"EmbodiedMem/{task}-v0" not in gymnasium.registry:
             gymnasium.register(id=f"EmbodiedMem/{task}-v0", entry_point=MOBILE_ENTRY, kwargs={"task": task})

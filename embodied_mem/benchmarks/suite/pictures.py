@@ -24,7 +24,7 @@ FOLDER = Path("docs/pictures/tasks")
 
 def strip_of(task: str) -> UInt8[np.ndarray, "h w 3"]:
     """Some views of the expert's episode, the first and the last among them."""
-    views = list(_mobile_views(task) if task in MOBILE_TASK_NAMES else _table_views(task))
+    views = list(_table_views(task) if task in TASK_NAMES else _mobile_views(task))
     chosen = np.unique(np.linspace(0, len(views) - 1, min(MOST_PICTURES, len(views))).round().astype(int))
     return np.concatenate([views[i] for i in chosen], axis=1)
 
@@ -56,7 +56,7 @@ def write_pictures(folder: Path) -> list[Path]:
     """One PNG a task."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for task in (*TASK_NAMES, *MOBILE_TASK_NAMES):
+    for task in (*TASK_NAMES, *MOBILE_TASK_NAMES, "TrackPerson"):
         path = folder / f"{task}.png"
         Image.fromarray(strip_of(task)).quantize(64).save(path, optimize=True)
         paths.append(path)

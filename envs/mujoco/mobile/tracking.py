@@ -1,0 +1,260 @@
+"""`EmbodiedMem/TrackPerson-v0`: somebody is shown, then three people walk off in different directions; follow the right one.
+
+Action: one number. 0 stay, 1 forward, 2 and 3 turn left and right, 4 and 5 forward while turning. A step is half a second.
+The one who is followed is the nearest person within 3 m, at most 45 degrees aside and in line of sight. Success: that is
+the right one when time is up; `info["following_rate"]` is the share of steps at which it was, `info["collision"]` whether the robot ran
+into anything (EVT-Bench's three figures).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import string
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import UInt8
+
+from embodied_mem.errors import ConfigError
+
+from ..categories import CATEGORY_NAMES, ID_DIVISOR
+from ..config import HouseholdConfig
+from ..home import Home, free_space, generate_home
+from ..mjcf import ROBOT_RADIUS_M, write_mjcf
+from ..navigation import is_blocked
+from ..parts import rectangle_array, wrap_angle
+from ..sensing import HeadCamera
+from ..tabletop.episode import Streams
+from ..world import PERSON_RADIUS_M, HouseholdWorld
+from .config import MobileConfig, make_config
+from .people import CLOTHES_COLOURS, NUM_PEOPLE, Walks, draw_walks, robot_start, stand, with_people
+
+Observation = dict[str, Any]
+NUM_ROOMS, NUM_STEPS, CUE_STEPS = 5, 70, 2
+STEP_S, SPEED_M_S, TURN_RAD_S = 0.5, 0.9, 1.2
+NEAR_M, ASIDE_RAD, KEEP_M = 3.0, math.radians(45.0), 1.2
+MOTIONS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (1.0, 1.0), (1.0, -1.0))
+"""(share of speed, share of turn) of each action."""
+CHANCE = 1 / NUM_PEOPLE
+CHANCE_BECAUSE = (
+    "who is followed depends on nothing that was hidden, and is one of three equally likely people at most"
+)
+HEAD_TILT_RAD = 0.05
+INSTRUCTION = "Follow the person who was shown first."
+
+
+class TrackPersonEnv(gymnasium.Env[Observation, int]):
+    """Tracking with two distractors, walls and doors in between. Options are those of `MobileConfig`, as keywords."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012 (gymnasium's own convention)
+
+    def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
+        self.config: MobileConfig = make_config({"step_ns": int(STEP_S * 1e9), **options})
+        self.render_mode = render_mode
+        self.category_names = CATEGORY_NAMES
+        self.observation_space = _observation_space(self.config)
+        self.action_space = spaces.Discrete(len(MOTIONS))
+        self._camera: HeadCamera | None = None
+        self._seed: tuple[int, ...] | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """A new episode; `options={"hidden": k}` sets who is to be followed and leaves all else as the seed has it."""
+        super().reset(seed=seed)
+        self._streams = Streams.of(int(self.np_random.integers(2**62)))
+        self.hidden = int(self._streams.hidden.integers(NUM_PEOPLE))
+        if options and "hidden" in options:
+            if not 0 <= int(options["hidden"]) < NUM_PEOPLE:
+                raise ConfigError(f"hidden is {options['hidden']!r}; it is 0 to {NUM_PEOPLE - 1}.")
+            self.hidden = int(options["hidden"])
+        self._prepare()
+        self.phase, self._clock, self._since = "cue", 0, 0
+        self.num_following, self.has_collided = 0, False
+        self._send_home()
+        self._show(self.walks.shown_at)
+        self._reseed(self._streams.cue_images)
+        return self._observe(), self._info()
+
+    def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Half a second. Reward 1.0 at the end when the right person is followed then, else 0.0."""
+        assert self.phase != "over", "the episode is over; reset the environment"
+        self._clock += 1
+        self._since += 1
+        if self.phase == "choice":
+            self._move(int(action))
+        elif self.phase == "cue" and self._since >= CUE_STEPS:
+            self._enter("gate")
+            self._show(None)
+            self._reseed(self._streams.choice_images)
+        elif self.phase == "gate" and self._since >= self.config.delay:
+            self._enter("choice")
+            self._walk(0)
+        is_over = self.phase == "over"
+        return self._observe(), float(is_over and self.is_right), is_over, False, self._info()
+
+    def render(self) -> UInt8[np.ndarray, "h w 3"] | None:
+        """What the robot sees."""
+        if self.render_mode != "rgb_array" or self._camera is None:
+            return None
+        picture: UInt8[np.ndarray, "h w 3"] = self._observe()["rgb"]
+        return picture
+
+    def close(self) -> None:
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+        self._seed = None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the right person is followed now."""
+        return self.followed() == self.hidden
+
+    def followed(self) -> int | None:
+        """Who is followed now: the nearest person who is near, ahead and in sight; None for nobody."""
+        robot, people = self.world.robot, self.walks.poses[min(self._since, NUM_STEPS - 1)]
+        near = []
+        for index, (x, y, _) in enumerate(people):
+            distance_m = math.hypot(x - robot.x, y - robot.y)
+            aside = abs(wrap_angle(math.atan2(y - robot.y, x - robot.x) - robot.yaw_rad))
+            is_hidden = is_blocked((robot.x, robot.y), (float(x), float(y)), self._walls)
+            if distance_m <= NEAR_M and aside <= ASIDE_RAD and not is_hidden:
+                near.append((distance_m, index))
+        return min(near)[1] if near else None
+
+    def expert_action(self) -> int:
+        """What the expert does now: it knows where the right person is, and the way there."""
+        if self.phase != "choice":
+            return 0
+        robot, (x, y, _) = self.world.robot, self.walks.poses[min(self._since, NUM_STEPS - 1), self.hidden]
+        here, there = (robot.x, robot.y), (float(x), float(y))
+        sees = not is_blocked(here, there, self._walls)
+        route = self._space.route(here, there)
+        ahead = [p for p in route if math.dist(p, here) > 0.25] or [there]
+        is_near = sees and math.dist(here, there) < KEEP_M
+        towards = there if is_near else ahead[0]
+        turn = wrap_angle(math.atan2(towards[1] - robot.y, towards[0] - robot.x) - robot.yaw_rad)
+        if abs(turn) > TURN_RAD_S * STEP_S / 2:
+            return (2 if turn > 0 else 3) if is_near or abs(turn) > 0.8 else (4 if turn > 0 else 5)
+        return 0 if is_near or self._is_in_the_way() else 1
+
+    def _is_in_the_way(self) -> bool:
+        """Whether somebody stands or comes right before the robot."""
+        robot, people = self.world.robot, self.walks.poses[min(self._since + 1, NUM_STEPS - 1), :, :2]
+        away = people - (robot.x, robot.y)
+        aside = [abs(wrap_angle(math.atan2(y, x) - robot.yaw_rad)) for x, y in away.tolist()]
+        return any(
+            a < math.radians(50.0) and math.hypot(*d) < 1.0 for a, d in zip(aside, away.tolist(), strict=True)
+        )
+
+    def _move(self, action: int) -> None:
+        robot, (speed, turn) = self.world.robot, MOTIONS[action]
+        self.world.drive(speed * SPEED_M_S, turn * TURN_RAD_S, STEP_S)
+        is_stopped = speed > 0.0 and abs(robot.speed_m_s) < 0.5 * SPEED_M_S
+        self._walk(self._since)
+        people = self.walks.poses[min(self._since, NUM_STEPS - 1), :, :2]
+        gap_m = float(np.hypot(people[:, 0] - robot.x, people[:, 1] - robot.y).min())
+        self.has_collided |= is_stopped or gap_m < ROBOT_RADIUS_M + PERSON_RADIUS_M
+        self.num_following += self.is_right
+        if self._since >= NUM_STEPS:
+            self.phase = "over"
+
+    def _enter(self, phase: str) -> None:
+        self.phase, self._since = phase, 0
+        self._send_home()
+
+    def _send_home(self) -> None:
+        robot, (x, y, yaw) = self.world.robot, robot_start(self.world.home)
+        robot.x, robot.y, robot.yaw_rad, robot.pan_rad, robot.tilt_rad = x, y, yaw, 0.0, HEAD_TILT_RAD
+        robot.speed_m_s = robot.turn_rad_s = 0.0
+
+    def _show(self, place: tuple[float, float, float] | None) -> None:
+        """Only the one to follow, or nobody."""
+        for index in range(NUM_PEOPLE):
+            stand(self.world, index, place if index == self.hidden else None)
+
+    def _walk(self, step: int) -> None:
+        for index, (x, y, yaw) in enumerate(self.walks.poses[min(step, NUM_STEPS - 1)].tolist()):
+            stand(self.world, index, (x, y, yaw))
+
+    def _prepare(self) -> None:
+        seed = tuple(int(n) for n in self._streams.nuisance.integers(2**31, size=2))
+        if seed == self._seed:
+            return
+        self.close()
+        home, self.walks = draw_episode(seed)
+        height, width = self.config.image_size
+        fovy_deg = HouseholdConfig().fovy_deg
+        self.world = HouseholdWorld(
+            home, with_people(write_mjcf(home, fovy_deg=fovy_deg, offscreen_px=(height, width)))
+        )
+        self._space = free_space(home.plan)
+        self._walls = rectangle_array(home.plan.sight_blockers())
+        config = HouseholdConfig(image_size=self.config.image_size, instance_ids=self.config.instance_ids)
+        rng = np.random.default_rng(0)
+        self._camera, self._seed = HeadCamera(self.world, config, rng, rng), seed
+
+    def _reseed(self, seed: np.random.SeedSequence) -> None:
+        assert self._camera is not None
+        ids, noise = seed.spawn(2)
+        self._camera.reseed(np.random.default_rng(ids), np.random.default_rng(noise))
+
+    def _observe(self) -> Observation:
+        assert self._camera is not None
+        self.world.refresh()
+        rgb, depth, segmentation, _ = self._camera.shoot()
+        r = self.world.robot
+        return {
+            "rgb": rgb, "depth": depth, "segmentation": segmentation, "intrinsics": self._camera.intrinsics.copy(),
+            "T_world_camera": self.world.T_world_camera(),
+            "proprio": np.array((r.x, r.y, r.yaw_rad, r.speed_m_s, r.turn_rad_s), dtype=np.float32),
+            "instruction": INSTRUCTION,
+        }  # fmt: skip
+
+    def _info(self) -> dict[str, Any]:
+        is_over = self.phase == "over"
+        info: dict[str, Any] = {
+            "stamp_ns": self.config.epoch_ns + self._clock * self.config.step_ns, "events": [],
+            "success": is_over and self.is_right, "failure": self._failure() if is_over else "",
+            "following_rate": self.num_following / NUM_STEPS if is_over else 0.0,
+            "collision": float(self.has_collided) if is_over else 0.0,
+        }  # fmt: skip
+        if self.config.truth_in_info:
+            info["truth"] = {
+                "hidden": self.hidden,
+                "colour": list(CLOTHES_COLOURS)[self.hidden],
+                "phase": self.phase,
+            }
+        return info
+
+    def _failure(self) -> str:
+        if self.is_right:
+            return ""
+        return "no_commit" if self.followed() is None else "recall"
+
+
+@functools.lru_cache(maxsize=4)
+def draw_episode(seed: tuple[int, ...]) -> tuple[Home, Walks]:
+    """A home and who walks where in it."""
+    rng = np.random.default_rng(seed)
+    home = generate_home(rng, NUM_ROOMS)
+    return home, draw_walks(home, rng, NUM_STEPS, STEP_S)
+
+
+def _observation_space(config: MobileConfig) -> spaces.Dict:
+    size = config.image_size
+    return spaces.Dict(
+        {
+            "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
+            "depth": spaces.Box(0.0, HouseholdConfig().depth_range_m[1], size, np.float32),
+            "segmentation": spaces.Box(0, len(CATEGORY_NAMES) * ID_DIVISOR, size, np.int32),
+            "intrinsics": spaces.Box(-np.inf, np.inf, (3, 3), np.float64),
+            "T_world_camera": spaces.Box(-np.inf, np.inf, (4, 4), np.float64),
+            "proprio": spaces.Box(-np.inf, np.inf, (5,), np.float32),
+            "instruction": spaces.Text(max_length=100, min_length=0, charset=string.printable),
+        }
+    )
