@@ -205,6 +205,17 @@ TOOLS: dict[str, Tool] = {
             {"robot": text("which robot"), "entity": ENTITY, "known_at_ns": KNOWN_AT}, "robot", "entity",
         ),
         _tool(
+            "where_to_look", "Furniture that may hold a thing not in view, or a label never seen here, likeliest first.",
+            lambda memory, given: memory.questions.expect.where_to_look(**given), {"what": ENTITY, "k": K}, "what",
+        ),
+        _tool("belongs", "Where a thing is usually kept.", lambda memory, given: memory.questions.expect.belongs(**given), {"entity": ENTITY, "k": K}, "entity"),
+        _tool("out_of_place", "Things that are usually kept elsewhere, the worst first.", lambda memory, given: memory.questions.expect.out_of_place(**given), {"k": K}),
+        _tool(
+            "who_can", "Which robots could do a task with a thing, what hinders the others, and who knows where it is.",
+            lambda memory, given: memory.questions.team.who_can(**given), {"kind": text("such as 'fetch'"), "entity": ENTITY},
+            "kind", "entity",
+        ),
+        _tool(
             "explain", "What evidence ids of an answer stand for: facts, frames with camera poses, events.", _explain,
             {"evidence": {"type": "array", "items": {"type": "string"}, "maxItems": 200, "description": "ids from an answer's evidence"}},
             "evidence",

@@ -12,6 +12,7 @@ import pytest
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity
 from embodied_mem.messages import Event
+from embodied_mem.messages.team import Embodiment
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.serve.mcp_server import make_server
 from embodied_mem.serve.tools import TOOLS, call_tool, offered
@@ -33,6 +34,7 @@ def memory() -> RobotMemory:
     made.record(
         Event(kind="press", actor="robot", objects=(bottle.entity_id,), start_ns=now_ns, end_ns=now_ns + 1)
     )
+    made.questions.team.introduce(Embodiment(robot="robot", reach_high_m=1.5, payload_kg=1.0, can=("fetch",)))
     return made
 
 
@@ -55,6 +57,10 @@ CALLS: dict[str, dict[str, Any]] = {
     "seen_together": {"a": "red mug", "b": "blue mug"},
     "goes_with": {"entity": "book", "k": 2},
     "believed_by": {"robot": "robot", "entity": "bottle"},
+    "where_to_look": {"what": "red mug", "k": 3},
+    "belongs": {"entity": "red mug"},
+    "out_of_place": {"k": 2},
+    "who_can": {"kind": "fetch", "entity": "red mug"},
     "explain": {"evidence": ["event/1"]},
     "write": {"operation": "ADD", "source": "anna", "subject": "e1", "predicate": "owner", "value": "anna"},
 }

@@ -32,7 +32,7 @@ PART_GOALS = {
 }
 QUICK_WEEKS, WEEKS = (range(700, 702), 6), (range(700, 708), 14)
 """Homes that somebody lives in, and how many patrols, six hours apart, a robot makes; nothing was tuned on them."""
-QUICK_ROOMS, ROOMS = range(100, 104), range(100, 120)
+QUICK_ROOMS, ROOMS = range(100, 104), range(100, 112)
 """Rooms of boxes in which something is taken away or moved."""
 QUICK_SCALE, SCALE = (400, 1, 50), (10_000, 2, 300)
 """Things, rounds through the hall (six looks at each thing), questions of each kind."""
