@@ -4,7 +4,8 @@
 
 `sensing` (Frame, PinholeCamera, Detection), `events` (Event), `percept` (Percept), `knowledge` (Entity, Fact,
 Answer and the question types), `journey`, `places` and `findings` (values of further answers), `statements` (what
-somebody tells the memory), `deltas` (what layers tell each other), `context` (what a policy gets).
+somebody tells the memory), `deltas` (what layers tell each other), `context` (what a policy gets), `team`
+(robots, what they can do and are to do).
 """
 
 from embodied_mem.messages.areas import Area
@@ -64,6 +65,7 @@ from embodied_mem.messages.statements import (
     OperationKind,
     is_stated,
 )
+from embodied_mem.messages.team import Candidate, Embodiment, FalseBelief, Offer, Task
 
 __all__ = [
     "FLOOR_BLOCKED",
@@ -79,18 +81,21 @@ __all__ = [
     "Audit",
     "BankTokens",
     "Budget",
+    "Candidate",
     "Change",
     "ChangeKind",
     "Context",
     "Detection",
     "Distanced",
     "Dwell",
+    "Embodiment",
     "Entity",
     "EntityId",
     "EntityTokens",
     "Event",
     "Explanation",
     "Fact",
+    "FalseBelief",
     "FloorMap",
     "Frame",
     "Glimpse",
@@ -107,6 +112,7 @@ __all__ = [
     "ObjectMention",
     "ObserveReport",
     "ObservedInstance",
+    "Offer",
     "Operation",
     "OperationKind",
     "Percept",
@@ -121,6 +127,7 @@ __all__ = [
     "Room",
     "Route",
     "Stay",
+    "Task",
     "Trajectory",
     "Visit",
     "WorldDelta",
