@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from embodied_mem.benchmarks.policy.experiments import Scores
-from embodied_mem.benchmarks.policy.memory_tasks import GOALS, Plan, above_chance, num_significant, task_rows
+from embodied_mem.benchmarks.policy.memory_tasks import (
+    GOALS,
+    Plan,
+    _runs,
+    above_chance,
+    num_significant,
+    task_rows,
+)
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 
 
@@ -46,8 +53,9 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
     told: list[str] = []
     rows = {row.metric: row for row in task_rows(plan, tmp_path, told.append)}
     assert len([line for line in told if "step 2" in line]) == 3  # merge, none, fifo: each once
-    task_rows(plan, tmp_path, told.append)
-    assert len([line for line in told if "step 2" in line]) == 3
+    told.clear()
+    _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
+    assert told == ["RearrangeBlock, merge, seed 0"]
     assert {"RearrangeBlock/success", "RearrangeBlock/fifo", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
