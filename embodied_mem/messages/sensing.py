@@ -150,6 +150,7 @@ class Frame:
 
     `depth_m` is planar (along the optical axis) and 0.0 where nothing was measured. `stamp_ns` is when it
     was seen, `received_ns` when the memory got it (defaults to `stamp_ns`; shells fill it in).
+    `depth_sigma_m` is how uncertain each depth is, where an estimator says so; without it the map's noise model holds.
     `segmentation` ids mean nothing beyond this frame. Arrays are kept as read-only views, not copied:
     do not change them afterwards.
 
@@ -168,6 +169,7 @@ class Frame:
     robot: str = "robot"
     sensor: str = "camera"
     received_ns: int | None = None
+    depth_sigma_m: Float32[np.ndarray, "h w"] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -181,6 +183,14 @@ class Frame:
         self._check_depth()
         if self.rgb is not None:
             put(self, "rgb", check_array("Frame.rgb", self.rgb, np.uint8, (*size, 3), remedy))
+        if self.depth_sigma_m is not None:
+            sigma_m = check_array("Frame.depth_sigma_m", self.depth_sigma_m, np.float32, size, remedy)
+            put(self, "depth_sigma_m", sigma_m)
+            if not (float(sigma_m.min()) >= 0.0 and np.isfinite(float(sigma_m.max()))):
+                raise InvalidMessage(
+                    "Frame.depth_sigma_m holds NaN, infinity or negative values; it must be >= 0 metres. Set depth_m to 0 "
+                    "where depth is unknown, and any sigma there."
+                )
         if self.segmentation is not None:
             ids = check_array("Frame.segmentation", self.segmentation, np.int32, size, remedy)
             put(self, "segmentation", ids)

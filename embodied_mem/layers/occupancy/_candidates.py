@@ -17,6 +17,8 @@ from embodied_mem.layers.occupancy._warp import wp
 
 TILE_PX, MIN_TILE_SHIFT = 32, 3
 """Sides of a tile of `tile_max_m`: in pixels of the image, but at least 2**3 used ones."""
+CARVE_SIGMAS = 3.0
+"""Sigmas of depth noise that a place must lie before the measured depth to be seen through."""
 BRICK_REACH = 4.8
 """In cells along each axis, from a brick's centre: half a brick, and as far as Gaussians' rims reach beyond it."""
 
@@ -47,11 +49,13 @@ def pool_depth(
     view: View,
     rules: Rules,
     depth_m: wp.array2d(dtype=wp.float32),
+    sigma_m: wp.array2d(dtype=wp.float32),
     window_px: int,
     pooled_m: wp.array2d(dtype=wp.float32),
     tile_max_m: wp.array2d(dtype=wp.float32),
 ):
     """The nearest depth measured around each used pixel of a tile; 0 where there is none, or it is out of range itself.
+    Where the frame says how uncertain depths are, the nearest that the pixel's may be.
     Of the tile, the furthest depth in range, not thinned by windows: bricks beyond it cannot be in view.
     """
     tile_row, tile_column = wp.tid()
@@ -69,6 +73,8 @@ def pool_depth(
             furthest = wp.max(furthest, measured)
             if window_px > 0 and measured > 0.0:
                 measured = nearest_around(depth_m, v, u, measured, rules.min_depth_m, window_px)
+            if view.has_sigma != 0 and measured > 0.0:
+                measured = wp.max(wp.min(measured, depth_m[v, u] - CARVE_SIGMAS * sigma_m[v, u]), 0.0)
             pooled_m[row, column] = measured
     tile_max_m[tile_row, tile_column] = furthest
 

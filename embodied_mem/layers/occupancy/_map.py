@@ -46,6 +46,7 @@ class GaussianMap:
         self._rules = make_rules(config)
         self._scratch = FrameScratch(self._device)
         self._no_rgb = wp.zeros((1, 1, 3), dtype=wp.uint8, device=self._device)
+        self._no_sigma = wp.zeros((1, 1), dtype=wp.float32, device=self._device)
         self._no_labels = wp.zeros((1, 1), dtype=wp.int16, device=self._device)
         self._no_translation = wp.zeros(1, dtype=wp.int16, device=self._device)
         self.storage = MapStorage(
@@ -71,14 +72,19 @@ class GaussianMap:
         self.storage.start_counting()
         depth = self._to_device(frame.depth_m, wp.float32)
         view = self._view_of(frame)
-        block = self._block(frame, view, depth)
+        sigma = (
+            self._no_sigma
+            if frame.depth_sigma_m is None
+            else self._to_device(frame.depth_sigma_m, wp.float32)
+        )
+        block = self._block(frame, view, depth, sigma)
         if block is None:
             return self._change(num_points=0)
         place_view(view, frame.T_world_camera, block, self.config)
         view.tick, view.has_rgb = self._tick(frame.stamp_ns), int(frame.rgb is not None)
         view.has_labels = int(label_index is not None and len(map_label) > 0)
         num_candidates = self._find_candidates(view, block)
-        self._accumulate(view, frame, depth, label_index, map_label)
+        self._accumulate(view, frame, depth, sigma, label_index, map_label)
         num_touched, num_points = self._scratch_counter(_structures.NUM_TOUCHED), self._scratch_counter(1)
         num_touched = min(num_touched, self._scratch.arrays.touched_cell.shape[0])
         self._make_room(view, num_candidates, num_touched)
@@ -122,17 +128,17 @@ class GaussianMap:
 
     def _view_of(self, frame: Frame) -> _structures.View:
         """What kernels need of the frame's camera, made anew only when it is another one."""
-        key = (frame.camera, frame.depth_m.shape)
+        key = (frame.camera, frame.depth_m.shape, frame.depth_sigma_m is None)
         if self._view is None or self._view[0] != key:
             self._view = (key, make_view(frame, self.config))
         return self._view[1]
 
-    def _block(self, frame: Frame, view: _structures.View, depth: object) -> Block | None:
+    def _block(self, frame: Frame, view: _structures.View, depth: object, sigma: object) -> Block | None:
         """The bricks around what the frame measured, or None when it measured nothing."""
         self._scratch.fit_image(view)
         scratch = self._scratch.arrays
         self._launch(
-            _candidates.pool_depth, scratch.tile_max_m.shape, view, self._rules, depth, self.config.carve_window_px,
+            _candidates.pool_depth, scratch.tile_max_m.shape, view, self._rules, depth, sigma, self.config.carve_window_px,
             scratch.pooled_m, scratch.tile_max_m,
         )  # fmt: skip
         furthest_m = float(scratch.tile_max_m.numpy().max())
@@ -153,6 +159,7 @@ class GaussianMap:
         view: _structures.View,
         frame: Frame,
         depth: object,
+        sigma: object,
         label_index: np.ndarray | None,
         map_label: np.ndarray,
     ) -> None:
@@ -163,7 +170,7 @@ class GaussianMap:
         run_px = _sums.RUN_PX if self._device == "cpu" else _sums.CUDA_RUN_PX
         size = (view.rows, -(-view.columns // run_px))
         self._launch(
-            _sums.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation, run_px
+            _sums.accumulate, size, view, self._rules, scratch, depth, rgb, labels, translation, sigma, run_px
         )
 
     def _make_room(self, view: _structures.View, num_candidates: int, num_touched: int) -> None:

@@ -66,13 +66,20 @@ class ReferenceMap:
         sides_m = np.minimum(stride * z.astype(np.float64) / frame.camera.fx, self.config.cell_m)
         spread = sides_m**2 / 12.0
         patches = spread[:, None, None] * (np.eye(3) - sight[:, :, None] * sight[:, None, :])
-        return points, (self.config.depth_sigma_m / self._sigma_m(z)) ** 2, patches
+        sigma_m = self._sigma_m(z)
+        if frame.depth_sigma_m is not None:
+            sigma_m = np.maximum(
+                frame.depth_sigma_m[v_px, u_px].astype(np.float64), self.config.depth_sigma_m
+            )
+        return points, (self.config.depth_sigma_m / sigma_m) ** 2, patches
 
     def _is_used(self, frame: Frame, v: int, u: int) -> bool:
         depth_m = frame.depth_m
         z = float(depth_m[v, u])
         max_ratio = max(self.config.max_edge_ratio, STEEPEST * NEIGHBOUR_PX / frame.camera.fx)
         if not self.config.min_depth_m <= z <= self.config.max_depth_m:
+            return False
+        if frame.depth_sigma_m is not None and float(frame.depth_sigma_m[v, u]) > self.config.cell_m:
             return False
         for dv, du in ((0, NEIGHBOUR_PX), (NEIGHBOUR_PX, 0)):
             steps = [_depth_step(depth_m, v + sign * dv, u + sign * du, z) for sign in (-1, 1)]
@@ -160,8 +167,8 @@ class ReferenceMap:
         if (used < -slack).any() or (used > last + slack).any():
             return False
         column, row = np.clip(np.floor(used + 0.5).astype(int), 0, last) * stride + stride // 2
-        margin_m = self.config.carve_margin_m + CARVE_SIGMAS * float(self._sigma_m(np.array(z)))
-        return z + margin_m < self._nearest_m(frame.depth_m, int(row), int(column))
+        margin_m = self._margin_m(frame, z)
+        return z + margin_m < self._nearest_m(frame, int(row), int(column))
 
     def _is_missed(self, frame: Frame, mean_world: np.ndarray) -> bool:
         """Seen through, and clearly nearer than a surface drawn evenly between the used pixels around it."""
@@ -176,22 +183,35 @@ class ReferenceMap:
         if i < 0 or j < 0:
             return True
         across, down = np.array([1 - column + j, column - j]), np.array([1 - row + i, row - i])
-        pixels = [[self._nearest_m(frame.depth_m, y * stride + stride // 2, x * stride + stride // 2)
+        pixels = [[self._nearest_m(frame, y * stride + stride // 2, x * stride + stride // 2)
                    for x in (j, j + 1)] for y in (i, i + 1)]  # fmt: skip
         depth_m = np.array(pixels)
         if (depth_m <= 0).any():
             return True
-        margin_m = self.config.carve_margin_m + CARVE_SIGMAS * float(self._sigma_m(np.array(z)))
+        margin_m = self._margin_m(frame, z)
         return bool((z + margin_m) * (down @ (1.0 / depth_m) @ across) < 1.0)
 
-    def _nearest_m(self, depth_m: np.ndarray, v: int, u: int) -> float:
+    def _margin_m(self, frame: Frame, z: float) -> float:
+        """What a place must lie before the nearest depth; a frame's own uncertainty is taken off its depths."""
+        sigma_m = 0.0 if frame.depth_sigma_m is not None else float(self._sigma_m(np.array(z)))
+        return self.config.carve_margin_m + CARVE_SIGMAS * sigma_m
+
+    def _nearest_m(self, frame: Frame, v: int, u: int) -> float:
         """The nearest depth measured around the pixel, at most the range; 0 where the pixel has none."""
+        depth_m = frame.depth_m
         if depth_m[v, u] < self.config.min_depth_m:
             return 0.0
         window = self.config.carve_window_px
         around = [(v + i * window, u + j * window) for i in (-1, 0, 1) for j in (-1, 0, 1)]
         inside = [depth_m[a, b] for a, b in around if 0 <= a < depth_m.shape[0] and 0 <= b < depth_m.shape[1]]
-        return min([float(d) for d in inside if d >= self.config.min_depth_m] + [self.config.max_depth_m])
+        nearest_m = min(
+            [float(d) for d in inside if d >= self.config.min_depth_m] + [self.config.max_depth_m]
+        )
+        if frame.depth_sigma_m is None:
+            return nearest_m
+        return max(
+            min(nearest_m, float(depth_m[v, u]) - CARVE_SIGMAS * float(frame.depth_sigma_m[v, u])), 0.0
+        )
 
     def _merge(self, cell: Cell, seen: ReferenceGaussian) -> None:
         level = self.levels.get(cell, self.config.level(0.0))

@@ -116,6 +116,7 @@ class View:
     tick: int
     has_labels: int
     has_rgb: int
+    has_sigma: int  # whether the frame says how uncertain each depth is
 
 
 @wp.struct

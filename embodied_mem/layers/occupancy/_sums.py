@@ -152,9 +152,11 @@ def accumulate(
     rgb: wp.array3d(dtype=wp.uint8),
     label_index: wp.array2d(dtype=wp.int16),
     map_label: wp.array(dtype=wp.int16),
+    depth_sigma_m: wp.array2d(dtype=wp.float32),
     run_px: int,
 ):
-    """Add each used pixel's point to the sums of its cell. `map_label` turns the frame's labels into the map's.
+    """Add each used pixel's point to the sums of its cell. `map_label` turns the frame's labels into the map's. Points
+    that may lie more than a cell away from where they seem to be are left out.
 
     A thread takes `run_px` used pixels of a row and adds up neighbours of one cell (and, for labels, of one label)
     before it writes.
@@ -205,6 +207,8 @@ def accumulate(
             index = int(label_index[v, u])
             if index >= 0:
                 label = int(map_label[index])
+        if view.has_sigma != 0 and depth_sigma_m[v, u] > rules.cell_m:
+            continue
         if label == TRANSIENT or is_flying(depth_m, v, u, z, max_ratio * z):
             continue
         x_camera = (float(u) - view.cx) * inv_fx
@@ -261,8 +265,11 @@ def accumulate(
                         scratch.candidate_is_hit[candidate] = 1
         if slot < 0:
             continue
+        # A frame that says itself how uncertain it is counts no more than the sensor at its best.
         # One division for both: w = (sigma_m / sigma)^2, and k = w * spread / |ray|^2.
         sigma_m = rules.sigma_m + rules.sigma_per_m2 * z * z
+        if view.has_sigma != 0:
+            sigma_m = wp.max(depth_sigma_m[v, u], rules.sigma_m)
         ray_squared = (x_camera * x_camera + y_camera * y_camera + 1.0) * (scale * scale)
         share = rules.sigma_m * rules.sigma_m / (sigma_m * sigma_m * ray_squared)
         w = share * ray_squared

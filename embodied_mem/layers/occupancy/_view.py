@@ -8,7 +8,7 @@ import numpy as np
 
 from embodied_mem.geometry import back_project, transform
 from embodied_mem.layers.occupancy import _structures
-from embodied_mem.layers.occupancy._candidates import MIN_TILE_SHIFT, TILE_PX
+from embodied_mem.layers.occupancy._candidates import CARVE_SIGMAS, MIN_TILE_SHIFT, TILE_PX
 from embodied_mem.layers.occupancy._structures import BRICK_CELLS, BRICK_SIDE, NUM_LABEL_SLOTS
 from embodied_mem.layers.occupancy._warp import wp
 from embodied_mem.layers.occupancy.config import OccupancyConfig
@@ -19,8 +19,6 @@ MAX_TOUCHED_CELLS = 1 << 16
 
 MAX_NOTES = 4096
 """Changes of cells that one frame can note: what a thing of the size of a cupboard leaves behind."""
-CARVE_SIGMAS = 3.0
-"""Sigmas of depth noise that a place must lie before the measured depth to be seen through."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,8 @@ def make_view(frame: Frame, config: OccupancyConfig) -> _structures.View:
     view.width, view.height = camera.width_px, camera.height_px
     view.stride = config.stride_px
     view.offset, view.columns, view.rows = used_pixels(frame, config.stride_px)
-    view.sight = _make_sight(view, config)
+    view.has_sigma = int(frame.depth_sigma_m is not None)
+    view.sight = _make_sight(view, frame, config)
     return view
 
 
@@ -81,15 +80,17 @@ def place_view(
     view.grid_size = wp.vec3i(*block.size.tolist())
 
 
-def _make_sight(view: _structures.View, config: OccupancyConfig) -> _structures.Sight:
+def _make_sight(view: _structures.View, frame: Frame, config: OccupancyConfig) -> _structures.Sight:
     sight, stride = _structures.Sight(), view.stride
     sight.fx, sight.fy = view.fx / stride, view.fy / stride
     sight.cx, sight.cy = (view.cx - view.offset) / stride, (view.cy - view.offset) / stride
     sight.last_column, sight.last_row = view.columns - 1, view.rows - 1
     sight.tile_shift = max(MIN_TILE_SHIFT, (TILE_PX // stride).bit_length() - 1)
     sight.near_m = 0.5 * config.cell_m
-    sight.margin_m = config.carve_margin_m + CARVE_SIGMAS * config.depth_sigma_m
-    sight.margin_per_m2 = CARVE_SIGMAS * config.depth_sigma_per_m2
+    # What a frame says itself of its uncertainty is taken off the depths.
+    sigmas = 0.0 if frame.depth_sigma_m is not None else CARVE_SIGMAS
+    sight.margin_m = config.carve_margin_m + sigmas * config.depth_sigma_m
+    sight.margin_per_m2 = sigmas * config.depth_sigma_per_m2
     return sight
 
 
