@@ -75,10 +75,10 @@ def trained(config: MemoryPolicyConfig, steps: int) -> MemoryPolicy:
 
 def test_with_memory_it_learns_what_without_it_cannot_be_told() -> None:
     episodes = [cue_then_choice(i % 2, 1000 + i) for i in range(16)]
-    policy = trained(SMALL, 200)
+    policy = trained(SMALL, 100)
     assert isinstance(policy, Policy)
-    is_right = np.sign(chosen(policy, episodes)) == [-1.0, 1.0] * 8
-    assert is_right.sum() >= 14  # by chance once in 480 times; measured: 16 of 16 for every seed tried
+    towards = chosen(policy, episodes) * ([-1.0, 1.0] * 8)
+    assert towards.min() > 0.5  # measured: 0.99 and more, for every seed and number of threads tried
 
 
 def test_checkpoints_go_on_bit_equal(tmp_path: Path) -> None:
