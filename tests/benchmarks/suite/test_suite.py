@@ -57,10 +57,11 @@ class TestPlaying:
         monkeypatch.syspath_prepend(str(tmp_path))
         monkeypatch.delitem(sys.modules, "notebook_of_the_docs", raising=False)
         cell = suite.Cell(task=task, policy="skills", memory="notebook_of_the_docs:Notebook")
-        with_list = list(suite.play_out(cell, SEEDS))
-        without = list(suite.play_out(replace(cell, memory="none"), SEEDS))
-        assert sum(outcome.success for outcome in with_list) == len(SEEDS)
-        assert sum(outcome.success for outcome in without) < len(SEEDS)
+        seeds = SEEDS[:4]
+        with_list = list(suite.play_out(cell, seeds))
+        without = list(suite.play_out(replace(cell, memory="none"), seeds))
+        assert sum(outcome.success for outcome in with_list) == len(seeds)
+        assert sum(outcome.success for outcome in without) < len(seeds)
 
     @pytest.mark.parametrize(
         "memory", ["frame_stack", "last_seen", "append_only", "ours", "ours_now", "emem"]

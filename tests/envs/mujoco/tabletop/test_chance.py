@@ -28,6 +28,15 @@ def choice_tasks() -> list[str]:
     return [name for name in TASK_NAMES if make_task(name).facts.num_choices > 0]
 
 
+def without_the_cues_pictures(env: Any) -> Any:
+    """The env with one picture in place of all those of the cue, which are not compared: half of the time of a proof."""
+    env.reset(seed=SEED)
+    shoot = env._cameras.shoot
+    blank = shoot()
+    env._cameras.shoot = lambda: blank if env.episode.phase == "cue" else shoot()
+    return env
+
+
 def some_action(env: Any, rng: np.random.Generator) -> np.ndarray:
     """Half of the time anything at all, else a step of the way to some choice, right or wrong, that commits at times."""
     from embodied_mem.envs.mujoco.tabletop.expert import key_pose_action
@@ -67,7 +76,7 @@ def as_bytes(seen: dict[str, Any]) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("task", choice_tasks())
 def test_every_observation_from_the_gate_to_the_commit_is_the_same_for_every_hidden_value(task: str) -> None:
-    env = make(task)
+    env = without_the_cues_pictures(make(task))
     num_commits, k = 0, env.task.facts.num_choices
     for sequence in range(NUM_SEQUENCES):
         reference, is_committed = trace_after_gate(env, 0, sequence, seed=SEED + sequence)
@@ -136,7 +145,7 @@ def test_the_stated_chance_is_one_in_k(task: str) -> None:
 
 
 def test_where_a_block_was_to_be_taken_back_cannot_be_seen_after_the_gate() -> None:
-    env = make("TakeItBack")
+    env = without_the_cues_pictures(make("TakeItBack"))
     traces = []
     for place in ((0.1, 0.9), (0.5, 0.5), (0.95, 0.02)):
         per_place = []
