@@ -97,6 +97,26 @@ def write_cloud(snapshot: MapSnapshot, path: Path) -> int:
     return len(occupied)
 
 
+def read_cloud(path: Path) -> tuple[Float32[np.ndarray, "n 3"], UInt8[np.ndarray, "n 3"]]:
+    """The points and colours (grey where it has none) of a PLY, PCD or XYZ point cloud, through open3d.
+
+    Raises:
+        UnsupportedEncoding: a suffix other than CLOUD_SUFFIXES, or a file in which open3d finds no points.
+    """
+    if path.suffix not in CLOUD_SUFFIXES:
+        raise UnsupportedEncoding(
+            f"cannot read a point cloud from {path.name!r}: the suffix must be one of {CLOUD_SUFFIXES}. Rename it."
+        )
+    cloud = _open3d().io.read_point_cloud(str(path))
+    points = np.asarray(cloud.points, dtype=np.float32).reshape(-1, 3)
+    if len(points) == 0:
+        raise UnsupportedEncoding(f"open3d found no points in {path}; is it whole, and a point cloud?")
+    colors = np.asarray(cloud.colors).reshape(-1, 3)
+    if len(colors) != len(points):
+        colors = np.full((len(points), 3), 128 / 255.0)
+    return points, np.clip(np.rint(colors * 255.0), 0, 255).astype(np.uint8)
+
+
 def _principal_axes(
     covariances_m2: Float32[np.ndarray, "n 6"],
 ) -> tuple[Float64[np.ndarray, "n 3"], Float64[np.ndarray, "n 3 3"]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int8, Int16
+from jaxtyping import Float, Float32, Float64, Int8, Int16, UInt8
 
 from embodied_mem.errors import ConfigError, InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
@@ -306,6 +306,34 @@ class OccupancyLayer:
 
         own = take(self._map, self._labels.labels, self._last_stamps, self.codebook)
         self._hold(merged(own, unpack(state, self.config, self.codebook), self.config))
+
+    def add_points(
+        self,
+        means_world: Float[np.ndarray, "n 3"],
+        *,
+        covariances_m2: Float[np.ndarray, "n 6"] | None = None,
+        color_rgb: UInt8[np.ndarray, "n 3"] | None = None,
+        stamp_ns: int,
+    ) -> None:
+        """Add a point cloud, or Gaussians (covariances as in `MapSnapshot`), of something that is there: as certain as can
+        be, seen at `stamp_ns`, without labels. Space around it stays as it is. Nothing is added for no points.
+
+        Raises:
+            InvalidQuery: arrays of another shape, NaN or infinity.
+        """
+        from embodied_mem.layers.occupancy._importing import imported
+        from embodied_mem.layers.occupancy._merging import merged
+        from embodied_mem.layers.occupancy._saving import take
+
+        means = _check_vectors("means_world", means_world)
+        if len(means) == 0:
+            return
+        covariances = np.zeros((len(means), 6)) if covariances_m2 is None else np.asarray(covariances_m2)
+        colors = np.full((len(means), 3), 128, dtype=np.uint8) if color_rgb is None else color_rgb
+        has_codes = self.codebook is not None
+        theirs = imported(means, covariances, colors, stamp_ns, self.config, has_codes=has_codes)
+        own = take(self._map, self._labels.labels, self._last_stamps, self.codebook)
+        self._hold(merged(own, theirs, self.config))
 
     def _hold(self, saved: SavedMap) -> None:
         from embodied_mem.layers.occupancy._saving import put
