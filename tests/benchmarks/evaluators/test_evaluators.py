@@ -267,7 +267,9 @@ class TestVStar:
         assert vstar.evaluate(answered, "compat")["temporal_iou"] == with_silent["temporal_iou"]
         assert with_silent["accuracy"] == 0.25
         nothing = vstar.score_item({"timestamps": [2.0, 6.0], "bboxes": self.ITEM["bboxes"]}, None)
-        assert vstar.evaluate([*answered, nothing, nothing])["temporal_iou"] == pytest.approx((1 / 3 + 0.75) / 4)
+        assert vstar.evaluate([*answered, nothing, nothing])["temporal_iou"] == pytest.approx(
+            (1 / 3 + 0.75) / 4
+        )
 
     def test_a_perfect_score_has_a_logarithm_in_strict_only(self) -> None:
         perfect = vstar.ItemScore(is_right=True, is_answered=True, temporal=(1.0, 1.0), spatial=(1.0, 1.0))
