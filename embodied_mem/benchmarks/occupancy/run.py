@@ -51,6 +51,7 @@ GOALS = {
     "removal.clear_frames": Goal(op="<=", value=10.0),
     "mover.ghost_voxels": Goal(op="<=", value=0.0),
     "mover.iou_loss": Goal(op="<=", value=0.01),
+    "budget.recent_iou_loss": Goal(op="<=", value=0.01),
     "correction.cpu_ms": Goal(op="<=", value=20.0),
     "correction.loss": Goal(op="<=", value=0.01),
     "simulated.iou": Goal(op=">=", value=0.85),
@@ -63,6 +64,8 @@ MISS_LOG_ODDS = (-0.2, -0.4, -0.85, -1.5)
 OURS, RIVAL = "8cm", "open3d_5cm"
 HOME_SEEDS, HOME_FRAMES = (1, 2), 150
 """The home of seed 0 is where parameters were chosen."""
+RECENT = 40
+"""Frames of a home at whose places half the bytes must be enough."""
 
 
 def our_maps(*, quick: bool) -> dict[str, NewMap]:
@@ -101,6 +104,7 @@ def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
     rows += mover_rows(progress)
     rows += correction_rows(progress)
     rows += simulated_rows(quick=quick, progress=progress)
+    rows += [] if quick else budget_rows(progress)
     config = {
         "quick": quick,
         "frames": [FIRST_FRAME, LAST_FRAME],
@@ -273,10 +277,7 @@ def simulated_rows(*, quick: bool, progress: Progress) -> list[Row]:
     for name in ["room1"] if quick else [f"home{seed}" for seed in HOME_SEEDS]:
         progress(f"exact geometry of {name}")
         scene = scenes.room_scene(1) if quick else scenes.home_scene(int(name[4:]), HOME_FRAMES)
-        box = dataclasses.replace(
-            scene.box, min_m=tuple(np.floor(np.array(scene.box.min_m) / VOXEL_M) * VOXEL_M)
-        )
-        truth = true_voxels(scene.frames, box, VOXEL_M)
+        truth = true_voxels(scene.frames, _on_grid(scene.box), VOXEL_M)
         progress(f"scoring {name}")
         found.append(_scene_figures(scene, truth) | (_rival_figures(scene, truth) if not quick else {}))
     return [
@@ -287,6 +288,41 @@ def simulated_rows(*, quick: bool, progress: Progress) -> list[Row]:
         )
         for key in found[0]
     ]  # fmt: skip
+
+
+def budget_rows(progress: Progress) -> list[Row]:
+    """At half the bytes that the map of a home takes: what is lost of what the last frames saw, and of everything."""
+    progress("a home at half its bytes")
+    scene = scenes.home_scene(HOME_SEEDS[0], HOME_FRAMES)
+    box = _on_grid(scene.box)
+    whole, recent = (true_voxels(frames, box, VOXEL_M) for frames in (scene.frames, scene.frames[-RECENT:]))
+    natural = _noisy_home(scene, OccupancyConfig(stride_px=2))
+    half = _noisy_home(scene, OccupancyConfig(stride_px=2, budget_bytes=natural.num_bytes // 2))
+    losses = []
+    for truth in (recent, whole):
+        iou = [
+            simulated.voxel_figures(truth, one.layer.semantic_grid(truth.box, VOXEL_M).state).iou
+            for one in (natural, half)
+        ]
+        losses.append(iou[0] - iou[1])
+    return [
+        measured(GOALS, "budget.recent_iou_loss", losses[0]),
+        measured(GOALS, "budget/global_iou_loss", losses[1]),
+        measured(GOALS, "budget/natural_bytes", natural.num_bytes, "B"),
+        measured(GOALS, "budget/evicted_gaussians", half.layer.num_evicted),
+    ]
+
+
+def _on_grid(box: Box) -> Box:
+    """The box grown so that its corner is one of the map's cells'."""
+    return dataclasses.replace(box, min_m=tuple(np.floor(np.array(box.min_m) / VOXEL_M) * VOXEL_M))
+
+
+def _noisy_home(scene: scenes.Scene, config: OccupancyConfig) -> LayerMap:
+    ours = LayerMap.new(config)
+    for frame in simulated.noisy(scene.frames, seed=0):
+        ours.integrate(frame)
+    return ours
 
 
 def _scene_figures(scene: scenes.Scene, truth: TrueVoxels) -> dict[str, float]:
