@@ -49,7 +49,9 @@ class MemoryChronicle:
         return [
             _item(self._entities[key])
             for key in sorted(holders, key=str)
-            if key in self._entities and _is_large(self._entities[key])
+            if key in self._entities
+            and _is_large(self._entities[key])
+            and self._entities[key].label not in FIXED  # a drawer is part of its furniture
         ]
 
     def errands(self) -> list[Errand]:

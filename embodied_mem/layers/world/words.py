@@ -55,7 +55,8 @@ def parse(text: str) -> Words:
     tokens = [token for token in text.lower().replace("_", " ").split() if token not in FILLERS]
     tokens = [COLOR_SYNONYMS.get(token, token) for token in tokens]
     colors = [token for token in tokens[:-1] if token in COLOR_NAMES]
-    label = " ".join(token for token in tokens if token not in colors)
+    # The last word is what is meant even where it is a colour, too: an orange orange.
+    label = " ".join([*(token for token in tokens[:-1] if token not in colors), *tokens[-1:]])
     return Words(label=label, color=colors[0] if colors else None)
 
 
