@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+from ..options import CheckedOptions, from_options
 
 SENSORS = ("rgb", "depth", "segmentation")
 ACTION_MODES = ("velocity", "discrete")
@@ -14,7 +14,7 @@ INSTANCE_IDS = ("constant", "shuffled")
 
 
 @dataclass(frozen=True, kw_only=True)
-class HabitatConfig:
+class HabitatConfig(CheckedOptions):
     """Options that do not depend on the seed. Lengths in metres, angles in degrees.
 
     scene: the name of a scene of `scene_dataset`, or the path of a GLB. scene_dataset: a *.scene_dataset_config.json.
@@ -84,12 +84,6 @@ class HabitatConfig:
             path = getattr(self, name)
             self._require(name, not path or Path(path).exists(), "a file that exists")
 
-    def _require(self, name: str, holds: bool, allowed: str) -> None:
-        if not holds:
-            raise ConfigError(
-                f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options."
-            )
-
     @property
     def step_ns(self) -> int:
         return round(1e9 / self.control_hz)
@@ -100,11 +94,5 @@ class HabitatConfig:
 
 
 def make_config(options: dict[str, Any]) -> HabitatConfig:
-    """A config from keyword options; an unknown one is refused with the nearest valid name."""
-    known = [f.name for f in fields(HabitatConfig)]
-    for name in options:
-        if name not in known:
-            raise UnknownConfigKey(
-                f"the Habitat env has no option {name!r}; it has {known}.{did_you_mean(name, known)}"
-            )
-    return HabitatConfig(**options)
+    """A config from keyword options."""
+    return from_options(HabitatConfig, options, "Habitat")

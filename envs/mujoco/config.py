@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
-
+from ..options import CheckedOptions, from_options
 from .floor_plan import MAX_ROOMS, MIN_ROOMS
 
 INSTANCE_IDS = ("shuffled", "constant")
@@ -35,7 +34,7 @@ REALISTIC_NOISE = DepthNoise(floor_m=0.001, growth=0.0019, rim_dropout=0.5, drop
 
 
 @dataclass(frozen=True, kw_only=True)
-class HouseholdConfig:
+class HouseholdConfig(CheckedOptions):
     """Options that do not depend on the seed.
 
     image_size: (height, width) in pixels. depth_range_m: nearer and farther pixels read 0. script: one of
@@ -79,23 +78,11 @@ class HouseholdConfig:
         self._require("max_steps", self.max_steps >= 0, "0 (no limit) or more")
         self._require("epoch_ns", self.epoch_ns > 0, "a positive time in nanoseconds")
 
-    def _require(self, name: str, holds: bool, allowed: str) -> None:
-        if not holds:
-            raise ConfigError(
-                f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options."
-            )
-
     @property
     def step_ns(self) -> int:
         return round(1e9 / self.control_hz)
 
 
 def make_config(options: dict[str, Any]) -> HouseholdConfig:
-    """A config from keyword options; an unknown one is refused with the nearest valid name."""
-    known = [f.name for f in fields(HouseholdConfig)]
-    for name in options:
-        if name not in known:
-            raise UnknownConfigKey(
-                f"the household env has no option {name!r}; it has {known}.{did_you_mean(name, known)}"
-            )
-    return HouseholdConfig(**options)
+    """A config from keyword options."""
+    return from_options(HouseholdConfig, options, "household")

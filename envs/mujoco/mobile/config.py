@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+from ...options import CheckedOptions, from_options
 
 NUM_PLACES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class MobileConfig:
+class MobileConfig(CheckedOptions):
     """Options that do not depend on the seed.
 
     image_size: (height, width) in pixels. delay: steps for which the gate stays shut. instance_ids: "shuffled" draws
@@ -37,19 +37,7 @@ class MobileConfig:
         self._require("epoch_ns", self.epoch_ns > 0, "a positive time in nanoseconds")
         self._require("step_ns", self.step_ns > 0, "a positive time in nanoseconds")
 
-    def _require(self, name: str, holds: bool, allowed: str) -> None:
-        if not holds:
-            raise ConfigError(
-                f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options."
-            )
-
 
 def make_config(options: dict[str, Any]) -> MobileConfig:
-    """A config from keyword options; an unknown one is refused with the nearest valid name."""
-    known = [f.name for f in fields(MobileConfig)]
-    for name in options:
-        if name not in known:
-            raise UnknownConfigKey(
-                f"the mobile tasks have no option {name!r}; they have {known}.{did_you_mean(name, known)}"
-            )
-    return MobileConfig(**options)
+    """A config from keyword options."""
+    return from_options(MobileConfig, options, "mobile")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+from ...options import CheckedOptions, from_options
 
 OBS_MODES = ("rgb", "depth", "segmentation")
 CONTROLS = ("key_pose", "velocity")
@@ -16,7 +16,7 @@ VELOCITY_PATIENCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class TabletopConfig:
+class TabletopConfig(CheckedOptions):
     """Options that do not depend on the seed.
 
     image_size: (height, width) in pixels. cameras: the first gives the keys rgb, depth, ...; others rgb_<camera>, ...
@@ -59,12 +59,6 @@ class TabletopConfig:
         self._require("instance_ids", self.instance_ids in INSTANCE_IDS, f"one of {INSTANCE_IDS}")
         self._require("epoch_ns", self.epoch_ns > 0, "a positive time in nanoseconds")
 
-    def _require(self, name: str, holds: bool, allowed: str) -> None:
-        if not holds:
-            raise ConfigError(
-                f"{name} is {getattr(self, name)!r}; allowed: {allowed}. Change it in the env's options."
-            )
-
     @property
     def step_ns(self) -> int:
         return 1_000_000_000 if self.control == "key_pose" else 100_000_000
@@ -80,11 +74,5 @@ def _is_choice(chosen: tuple[str, ...], allowed: tuple[str, ...]) -> bool:
 
 
 def make_config(options: dict[str, Any]) -> TabletopConfig:
-    """A config from keyword options; an unknown one is refused with the nearest valid name."""
-    known = [f.name for f in fields(TabletopConfig)]
-    for name in options:
-        if name not in known:
-            raise UnknownConfigKey(
-                f"the tabletop envs have no option {name!r}; they have {known}.{did_you_mean(name, known)}"
-            )
-    return TabletopConfig(**options)
+    """A config from keyword options."""
+    return from_options(TabletopConfig, options, "tabletop")
