@@ -36,6 +36,7 @@ GOALS = {
 NUM_ENTITIES = 1000
 STREAM_HZ = 15.0
 QUICK_EVERY = 3
+OBSERVE_PASSES = 3
 QUICK_SEEDS, SEEDS, UNSEEN_SEEDS = (0,), tuple(range(10)), tuple(range(100, 110))
 
 
@@ -109,22 +110,30 @@ def _latency_rows(name: str, took_ms: Sequence[float]) -> list[Row]:
 
 
 def observe_rows(num_frames: int, progress: Progress) -> list[Row]:
-    """CPU time of `observe` on 640x480 frames with twenty things, after the first turn around the room."""
+    """CPU time of `observe` on 640x480 frames with twenty things, after the first turn around the room.
+
+    Everything else on the machine only adds to it: of `OBSERVE_PASSES`, each with a memory of its own, the cheapest
+    counts.
+    """
     progress("drawing 640x480 frames")
     frames = list(crowded_room(0, num_frames))
     in_view = np.mean([len(frame.detections) for frame in frames])
-    progress("observing them")
-    with RobotMemory.open() as memory:
-        costs_ms = [_cpu_ms(partial(memory.observe, frame)) for frame in frames]
-    steady_ms = np.array(
-        costs_ms[min(5, num_frames // 2) :]
-    )  # kernels are compiled and buffers grown at first
-    low, high = np.percentile(steady_ms, (5, 95))
+    passes = []
+    for number in range(OBSERVE_PASSES):
+        progress(f"observing them, {number + 1} of {OBSERVE_PASSES}")
+        with RobotMemory.open() as memory:
+            passes.append(np.array([_cpu_ms(partial(memory.observe, frame)) for frame in frames]))
+    settled = [costs_ms[min(5, num_frames // 2) :] for costs_ms in passes]  # buffers grow at first
+    best_ms = min(settled, key=lambda costs_ms: float(np.median(costs_ms)))
+    low, high = np.percentile(best_ms, (5, 95))
     return [
         measured(
-            GOALS, "observe.cpu_ms", float(np.median(steady_ms)), "ms", interval=(float(low), float(high))
+            GOALS, "observe.cpu_ms", float(np.median(best_ms)), "ms", interval=(float(low), float(high))
         ),
-        measured(GOALS, "observe/first_frame_cpu_ms", costs_ms[0], "ms"),
+        measured(
+            GOALS, "observe/worst_pass_cpu_ms", float(max(np.median(costs_ms) for costs_ms in settled)), "ms"
+        ),
+        measured(GOALS, "observe/first_frame_cpu_ms", float(passes[0][0]), "ms"),
         measured(GOALS, "observe/instances_in_view", float(in_view)),
     ]
 
