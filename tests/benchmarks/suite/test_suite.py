@@ -63,9 +63,7 @@ class TestPlaying:
         assert sum(outcome.success for outcome in with_list) == len(seeds)
         assert sum(outcome.success for outcome in without) < len(seeds)
 
-    @pytest.mark.parametrize(
-        "memory", ["frame_stack", "last_seen", "append_only", "ours", "ours_now", "emem"]
-    )
+    @pytest.mark.parametrize("memory", INSTALLED_MEMORIES)
     def test_every_memory_plays_and_an_episode_is_a_function_of_its_seed(self, memory: str) -> None:
         from embodied_mem.benchmarks.suite import play_out as suite
 
