@@ -86,9 +86,13 @@ class Task(ABC):
     def show(self, table: TableWorld, layout: Layout, hidden: Hidden, step: int) -> None:
         """Set up (step 0) or animate (later steps) the cue."""
 
-    @abstractmethod
     def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        """Stand everything where the choice begins. The table is empty and in its own colours."""
+        """Stand everything where the choice begins; by default, every prop that the layout has a place for. The table
+        is empty and in its own colours.
+        """
+        for prop in self.facts.props:
+            if prop.name in layout.places:
+                table.put(prop.name, layout.places[prop.name])
 
     def react(self, table: TableWorld, layout: Layout, deeds: Sequence[Deed]) -> None:
         """Let props answer the deeds since the gate, such as a button that lights up. By default nothing does."""
@@ -106,13 +110,13 @@ class Task(ABC):
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
         """What the deeds since the gate commit to, if they do."""
 
-    @abstractmethod
     def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        """Whether that is what the cue asked for."""
+        """Whether that is what the cue asked for; by default, the hidden index."""
+        return choice.index == hidden.index
 
-    @abstractmethod
     def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        """What the expert does during the cue."""
+        """What the expert does during the cue; by default, it watches."""
+        return []
 
     @abstractmethod
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
@@ -153,3 +157,9 @@ def near(a: Vector3, b: Vector3, radius_m: float) -> bool:
 def pressed_names(deeds: Sequence[Deed]) -> list[str]:
     """What was pressed, in order, each thing once."""
     return list(dict.fromkeys(deed.prop for deed in deeds if deed.kind == "press"))
+
+
+def first_pressed(names: Sequence[str], deeds: Sequence[Deed]) -> Choice | None:
+    """A commit is the first touch of one of `names`."""
+    touched = pressed_names(deeds)
+    return Choice(index=names.index(touched[0])) if touched else None

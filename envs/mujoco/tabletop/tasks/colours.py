@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..props import COLOURS, Vector3, block
-from ..task import Choice, Hidden, KeyPose, Layout, Task, TaskFacts, jittered, press, pressed_names
+from ..task import (
+    Choice,
+    Hidden,
+    KeyPose,
+    Layout,
+    Task,
+    TaskFacts,
+    first_pressed,
+    jittered,
+    press,
+)
 from ..world import Deed, TableWorld
 
 BLOCK_M = 0.045
@@ -32,6 +42,14 @@ def rows_of_places(count: int, rng: np.random.Generator) -> list[Vector3]:
     ]
 
 
+def in_rows(names: Sequence[str], rng: np.random.Generator) -> Layout:
+    """Blocks in rows, in any order, and where one of them is shown."""
+    places = rows_of_places(len(names), rng)
+    order = rng.permutation(len(names))
+    stands = {names[int(i)]: place for i, place in zip(order, places, strict=True)}
+    return Layout(places={**stands, "shown": jittered(SHOWN_AT, rng)})
+
+
 class RememberColor(Task):
     """A block of one of K colours is shown; touch the one of that colour among all."""
 
@@ -50,27 +68,13 @@ class RememberColor(Task):
         )  # fmt: skip
 
     def draw(self, rng: np.random.Generator) -> Layout:
-        places = rows_of_places(len(self.names), rng)
-        order = rng.permutation(len(self.names))
-        stands = {self.names[int(i)]: place for i, place in zip(order, places, strict=True)}
-        return Layout(places={**stands, "shown": jittered(SHOWN_AT, rng)})
+        return in_rows(self.names, rng)
 
     def show(self, table: TableWorld, layout: Layout, hidden: Hidden, step: int) -> None:
         table.put(self.names[hidden.index], layout.places["shown"])
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name in self.names:
-            table.put(name, layout.places[name])
-
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        touched = pressed_names(deeds)
-        return Choice(index=self.names.index(touched[0])) if touched else None
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
+        return first_pressed(self.names, deeds)
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         return press(layout.places[self.names[hidden.index]], BLOCK_M)

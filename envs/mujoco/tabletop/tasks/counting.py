@@ -39,10 +39,6 @@ class LiftNTimes(Task):
     def show(self, table: TableWorld, layout: Layout, hidden: Hidden, step: int) -> None:
         self.lay_out(table, layout)
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
-
     def react(self, table: TableWorld, layout: Layout, deeds: Sequence[Deed]) -> None:
         if deeds and deeds[-1].kind == "place":
             self.lay_out(table, layout)
@@ -55,9 +51,6 @@ class LiftNTimes(Task):
 
     def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
         return choice.index == self.NUM_LIFTS
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         x, y, z = layout.places["block"]

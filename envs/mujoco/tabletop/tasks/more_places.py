@@ -43,19 +43,8 @@ class HiddenInDrawer(Task):
         x, y, z = table.position(self.names[hidden.index])
         table.put("ball", (x - 0.03, y, z + 0.006))
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
-
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        index = opened(deeds)
-        return None if index is None else Choice(index=index)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
+        return opened(deeds)
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         return pull_poses(layout.places[self.names[hidden.index]])
@@ -95,16 +84,8 @@ class PlaceAfterButton(Task):
         if any(deed.kind == "press" and deed.prop == "button" for deed in deeds):
             table.paint(self.names[hidden.index], LIT)
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
-
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        index = placed_on(layout, deeds, self.names)
-        return None if index is None else Choice(index=index)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
+        return placed_on(layout, deeds, self.names)
 
     def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         return press(layout.places["button"])
@@ -140,10 +121,6 @@ class TakeItBack(Task):
     def show(self, table: TableWorld, layout: Layout, hidden: Hidden, step: int) -> None:
         self.lay_out(table, layout)
         table.put("block", self.first_place(hidden))
-
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
 
     def is_ready(self, table: TableWorld, layout: Layout) -> bool:
         return table.holding is None and near(table.position("block"), layout.places["tray"], 0.06)

@@ -9,9 +9,19 @@ from itertools import permutations
 import numpy as np
 
 from ..props import COLOURS, WHITE, Colour, Vector3, block, button
-from ..task import Choice, Hidden, KeyPose, Layout, Task, TaskFacts, jittered, press, pressed_names
+from ..task import (
+    Choice,
+    Hidden,
+    KeyPose,
+    Layout,
+    Task,
+    TaskFacts,
+    jittered,
+    press,
+    pressed_names,
+)
 from ..world import Deed, TableWorld
-from .colours import BLOCK_M, SHOWN_AT, rows_of_places
+from .colours import BLOCK_M, in_rows
 
 LIT: Colour = (1.0, 0.95, 0.35)
 SEQUENCE_CHANCE = "n! equally likely orders, nothing after the gate depends on which"
@@ -49,11 +59,7 @@ class ChainOfColors(Task):
         )  # fmt: skip
 
     def draw(self, rng: np.random.Generator) -> Layout:
-        places = rows_of_places(len(self.names), rng)
-        stands = {
-            self.names[int(i)]: place for i, place in zip(rng.permutation(len(places)), places, strict=True)
-        }
-        return Layout(places={**stands, "shown": jittered(SHOWN_AT, rng)})
+        return in_rows(self.names, rng)
 
     def show(self, table: TableWorld, layout: Layout, hidden: Hidden, step: int) -> None:
         turn, is_pause = divmod(step, self.STEPS_EACH)
@@ -61,22 +67,12 @@ class ChainOfColors(Task):
         if not is_pause:
             table.put(self.names[order_of(hidden.index, len(self.names))[turn]], layout.places["shown"])
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name in self.names:
-            table.put(name, layout.places[name])
-
     def react(self, table: TableWorld, layout: Layout, deeds: Sequence[Deed]) -> None:
         for name in pressed_names(deeds):
             table.paint(name, WHITE)
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
         return order_chosen(self.names, deeds)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         order = order_of(hidden.index, len(self.names))
@@ -110,22 +106,12 @@ class SeqPushButtons(Task):
         for i, name in enumerate(self.names):
             table.paint(name, LIT if i == lit else self.KNOB)
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name in self.names:
-            table.put(name, layout.places[name])
-
     def react(self, table: TableWorld, layout: Layout, deeds: Sequence[Deed]) -> None:
         for name in pressed_names(deeds):
             table.paint(name, LIT)
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
         return order_chosen(self.names, deeds)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         return [

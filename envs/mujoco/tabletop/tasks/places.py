@@ -33,13 +33,13 @@ def on_pad(place: Vector3) -> Vector3:
     return (place[0], place[1], place[2] + PAD_TOP_M)
 
 
-def placed_on(layout: Layout, deeds: Sequence[Deed], names: Sequence[str]) -> int | None:
-    """Index of the first of `names` (pads) on which a block was put down."""
+def placed_on(layout: Layout, deeds: Sequence[Deed], names: Sequence[str]) -> Choice | None:
+    """A commit is the first of `names` (pads) on which a block is put down."""
     for deed in deeds:
         if deed.kind == "place":
             for index, name in enumerate(names):
                 if near(deed.position_m, layout.places[name], ON_PAD_M):
-                    return index
+                    return Choice(index=index)
     return None
 
 
@@ -71,19 +71,11 @@ class PutBlockBack(Task):
         self.lay_out(table, layout)
         table.put("block", on_pad(layout.places[self.names[hidden.index]]))
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
-
     def is_ready(self, table: TableWorld, layout: Layout) -> bool:
         return table.holding is None and near(table.position("block"), layout.places["block"], 0.08)
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        index = placed_on(layout, deeds, self.names)
-        return None if index is None else Choice(index=index)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
+        return placed_on(layout, deeds, self.names)
 
     def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         start = on_pad(layout.places[self.names[hidden.index]])
@@ -123,19 +115,11 @@ class RearrangeBlock(Task):
         self.lay_out(table, layout)
         table.put("other", on_pad(layout.places[self.names[1 - hidden.index]]))
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
-
     def is_ready(self, table: TableWorld, layout: Layout) -> bool:
         return table.holding is None and near(table.position("other"), layout.places["other"], 0.08)
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        index = placed_on(layout, [deed for deed in deeds if deed.prop == "block"], self.names)
-        return None if index is None else Choice(index=index)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
+        return placed_on(layout, [deed for deed in deeds if deed.prop == "block"], self.names)
 
     def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         start = on_pad(layout.places[self.names[1 - hidden.index]])
@@ -163,11 +147,11 @@ def handle(place: Vector3, openness: float) -> Vector3:
     return (place[0] + grasp[0] - openness * slide, place[1], place[2] + grasp[2])
 
 
-def opened(deeds: Sequence[Deed]) -> int | None:
-    """Index of the first drawer that was pulled open."""
+def opened(deeds: Sequence[Deed]) -> Choice | None:
+    """A commit is the first drawer that is pulled open."""
     for deed in deeds:
         if deed.kind == "pull" and deed.openness >= OPEN_ENOUGH:
-            return int(deed.prop.removeprefix("drawer"))
+            return Choice(index=int(deed.prop.removeprefix("drawer")))
     return None
 
 
@@ -201,19 +185,11 @@ class ReopenDrawer(Task):
         self.lay_out(table, layout)
         table.set_openness(self.names[hidden.index], 1.0)
 
-    def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        for name, place in layout.places.items():
-            table.put(name, place)
-
     def is_ready(self, table: TableWorld, layout: Layout) -> bool:
         return table.holding is None and all(table.openness(name) < 0.1 for name in self.names)
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        index = opened(deeds)
-        return None if index is None else Choice(index=index)
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
+        return opened(deeds)
 
     def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         place = layout.places[self.names[hidden.index]]

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..props import COLOURS, DARK, GREY, Colour, Vector3, ball, button, cup, lamp
-from ..task import Choice, Hidden, KeyPose, Layout, Task, TaskFacts, jittered, press, pressed_names
+from ..task import (
+    Choice,
+    Hidden,
+    KeyPose,
+    Layout,
+    Task,
+    TaskFacts,
+    first_pressed,
+    jittered,
+    press,
+)
 from ..world import Deed, TableWorld
 
 CUP_M = 0.08
@@ -58,14 +68,10 @@ class ShellGameSwap(Task):
             table.put(name, layout.places[f"slot{i}"])
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        touched = pressed_names(deeds)
-        return Choice(index=self.names.index(touched[0])) if touched else None
+        return first_pressed(self.names, deeds)
 
     def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
         return choice.index == self.final_slot(layout, hidden)
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         return press(layout.places[f"slot{self.final_slot(layout, hidden)}"], CUP_M)
@@ -121,20 +127,11 @@ class CountBlinks(Task):
         table.paint("lamp", LIT if is_lit else DARK)
 
     def lay_out(self, table: TableWorld, layout: Layout) -> None:
-        table.put("lamp", layout.places["lamp"])
+        super().lay_out(table, layout)
         table.paint("lamp", GREY)
-        for name in self.names:
-            table.put(name, layout.places[name])
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
-        touched = pressed_names(deeds)
-        return Choice(index=self.names.index(touched[0])) if touched else None
-
-    def is_right(self, choice: Choice, layout: Layout, hidden: Hidden) -> bool:
-        return choice.index == hidden.index
-
-    def cue_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
-        return []
+        return first_pressed(self.names, deeds)
 
     def choice_poses(self, layout: Layout, hidden: Hidden) -> list[KeyPose]:
         return press(layout.places[self.names[hidden.index]])
