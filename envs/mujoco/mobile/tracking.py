@@ -10,29 +10,22 @@ from __future__ import annotations
 
 import functools
 import math
-import string
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
-from jaxtyping import UInt8
 
-from embodied_mem.errors import ConfigError
-
-from ..categories import CATEGORY_NAMES, ID_DIVISOR
 from ..config import HouseholdConfig
 from ..home import Home, free_space, generate_home
 from ..mjcf import ROBOT_RADIUS_M, write_mjcf
 from ..navigation import is_blocked
 from ..parts import rectangle_array, wrap_angle
 from ..sensing import HeadCamera
-from ..tabletop.episode import Streams
 from ..world import PERSON_RADIUS_M, HouseholdWorld
-from .config import MobileConfig, make_config
+from .base import FOVY_DEG, HomeTaskEnv, Observation
+from .config import make_config
 from .people import CLOTHES_COLOURS, NUM_PEOPLE, Walks, draw_walks, robot_start, stand, with_people
 
-Observation = dict[str, Any]
 NUM_ROOMS, NUM_STEPS, CUE_STEPS = 5, 70, 2
 STEP_S, SPEED_M_S, TURN_RAD_S = 0.5, 0.9, 1.2
 NEAR_M, ASIDE_RAD, KEEP_M = 3.0, math.radians(45.0), 1.2
@@ -46,33 +39,20 @@ HEAD_TILT_RAD = 0.05
 INSTRUCTION = "Follow the person who was shown first."
 
 
-class TrackPersonEnv(gymnasium.Env[Observation, int]):
+class TrackPersonEnv(HomeTaskEnv):
     """Tracking with two distractors, walls and doors in between. Options are those of `MobileConfig`, as keywords."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 2}  # noqa: RUF012 (gymnasium's own convention)
-
     def __init__(self, *, render_mode: str | None = None, **options: Any) -> None:
-        self.config: MobileConfig = make_config({"step_ns": int(STEP_S * 1e9), **options})
-        self.render_mode = render_mode
-        self.category_names = CATEGORY_NAMES
-        self.observation_space = _observation_space(self.config)
+        config = make_config({"step_ns": int(STEP_S * 1e9), **options})
+        super().__init__(config, render_mode=render_mode, longest_instruction=100)
         self.action_space = spaces.Discrete(len(MOTIONS))
-        self._camera: HeadCamera | None = None
-        self._seed: tuple[int, ...] | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """A new episode; `options={"hidden": k}` sets who is to be followed and leaves all else as the seed has it."""
         super().reset(seed=seed)
-        self._streams = Streams.of(int(self.np_random.integers(2**62)))
-        self.hidden = int(self._streams.hidden.integers(NUM_PEOPLE))
-        if options and "hidden" in options:
-            if not 0 <= int(options["hidden"]) < NUM_PEOPLE:
-                raise ConfigError(f"hidden is {options['hidden']!r}; it is 0 to {NUM_PEOPLE - 1}.")
-            self.hidden = int(options["hidden"])
-        self._prepare()
-        self.phase, self._clock, self._since = "cue", 0, 0
+        self._begin(NUM_PEOPLE, options)
         self.num_following, self.has_collided = 0, False
         self._send_home()
         self._show(self.walks.shown_at)
@@ -81,9 +61,7 @@ class TrackPersonEnv(gymnasium.Env[Observation, int]):
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Half a second. Reward 1.0 at the end when the right person is followed then, else 0.0."""
-        assert self.phase != "over", "the episode is over; reset the environment"
-        self._clock += 1
-        self._since += 1
+        self._tick()
         if self.phase == "choice":
             self._move(int(action))
         elif self.phase == "cue" and self._since >= CUE_STEPS:
@@ -95,19 +73,6 @@ class TrackPersonEnv(gymnasium.Env[Observation, int]):
             self._walk(0)
         is_over = self.phase == "over"
         return self._observe(), float(is_over and self.is_right), is_over, False, self._info()
-
-    def render(self) -> UInt8[np.ndarray, "h w 3"] | None:
-        """What the robot sees."""
-        if self.render_mode != "rgb_array" or self._camera is None:
-            return None
-        picture: UInt8[np.ndarray, "h w 3"] = self._observe()["rgb"]
-        return picture
-
-    def close(self) -> None:
-        if self._camera is not None:
-            self._camera.close()
-            self._camera = None
-        self._seed = None
 
     @property
     def is_right(self) -> bool:
@@ -181,44 +146,25 @@ class TrackPersonEnv(gymnasium.Env[Observation, int]):
         for index, (x, y, yaw) in enumerate(self.walks.poses[min(step, NUM_STEPS - 1)].tolist()):
             stand(self.world, index, (x, y, yaw))
 
-    def _prepare(self) -> None:
-        seed = tuple(int(n) for n in self._streams.nuisance.integers(2**31, size=2))
-        if seed == self._seed:
-            return
-        self.close()
+    def _make_home(self, seed: tuple[int, ...]) -> HeadCamera:
         home, self.walks = draw_episode(seed)
         height, width = self.config.image_size
-        fovy_deg = HouseholdConfig().fovy_deg
-        self.world = HouseholdWorld(
-            home, with_people(write_mjcf(home, fovy_deg=fovy_deg, offscreen_px=(height, width)))
-        )
+        written = write_mjcf(home, fovy_deg=FOVY_DEG, offscreen_px=(height, width))
+        self.world = HouseholdWorld(home, with_people(written))
         self._space = free_space(home.plan)
         self._walls = rectangle_array(home.plan.sight_blockers())
         config = HouseholdConfig(image_size=self.config.image_size, instance_ids=self.config.instance_ids)
         rng = np.random.default_rng(0)
-        self._camera, self._seed = HeadCamera(self.world, config, rng, rng), seed
-
-    def _reseed(self, seed: np.random.SeedSequence) -> None:
-        assert self._camera is not None
-        ids, noise = seed.spawn(2)
-        self._camera.reseed(np.random.default_rng(ids), np.random.default_rng(noise))
+        return HeadCamera(self.world, config, rng, rng)
 
     def _observe(self) -> Observation:
-        assert self._camera is not None
-        self.world.refresh()
-        rgb, depth, segmentation, _ = self._camera.shoot()
         r = self.world.robot
-        return {
-            "rgb": rgb, "depth": depth, "segmentation": segmentation, "intrinsics": self._camera.intrinsics.copy(),
-            "T_world_camera": self.world.T_world_camera(),
-            "proprio": np.array((r.x, r.y, r.yaw_rad, r.speed_m_s, r.turn_rad_s), dtype=np.float32),
-            "instruction": INSTRUCTION,
-        }  # fmt: skip
+        return self._seen(self.world, (r.x, r.y, r.yaw_rad, r.speed_m_s, r.turn_rad_s), INSTRUCTION)
 
     def _info(self) -> dict[str, Any]:
         is_over = self.phase == "over"
         info: dict[str, Any] = {
-            "stamp_ns": self.config.epoch_ns + self._clock * self.config.step_ns, "events": [],
+            "stamp_ns": self.stamp_ns, "events": [],
             "success": is_over and self.is_right, "failure": self._failure() if is_over else "",
             "following_rate": self.num_following / NUM_STEPS if is_over else 0.0,
             "collision": float(self.has_collided) if is_over else 0.0,
@@ -243,18 +189,3 @@ def draw_episode(seed: tuple[int, ...]) -> tuple[Home, Walks]:
     rng = np.random.default_rng(seed)
     home = generate_home(rng, NUM_ROOMS)
     return home, draw_walks(home, rng, NUM_STEPS, STEP_S)
-
-
-def _observation_space(config: MobileConfig) -> spaces.Dict:
-    size = config.image_size
-    return spaces.Dict(
-        {
-            "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
-            "depth": spaces.Box(0.0, HouseholdConfig().depth_range_m[1], size, np.float32),
-            "segmentation": spaces.Box(0, len(CATEGORY_NAMES) * ID_DIVISOR, size, np.int32),
-            "intrinsics": spaces.Box(-np.inf, np.inf, (3, 3), np.float64),
-            "T_world_camera": spaces.Box(-np.inf, np.inf, (4, 4), np.float64),
-            "proprio": spaces.Box(-np.inf, np.inf, (5,), np.float32),
-            "instruction": spaces.Text(max_length=100, min_length=0, charset=string.printable),
-        }
-    )
