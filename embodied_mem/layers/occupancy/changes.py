@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int16, Int64
 
 from embodied_mem.geometry import Box
+from embodied_mem.layers.occupancy._touching import touching
 from embodied_mem.messages import MapEvent
 
 ReadCells = Callable[[Int64[np.ndarray, "n 3"]], tuple[Bool[np.ndarray, "n"], Int16[np.ndarray, "n"]]]
@@ -28,8 +29,6 @@ MAX_NOTES = 20_000
 """Notes that are remembered at most; the oldest are given up."""
 MAX_PAST = 32
 """Events to which more of the same thing is added, and which a move may be made of."""
-TOUCHING = 1.8
-"""Cells nearer than this (in cells) touch: faces, edges and corners."""
 NEAR = 2.3
 """Cells nearer than this to a thing that was told already belong to it."""
 INNER = 80
@@ -253,18 +252,6 @@ def _told(thing: _Thing, is_apart: np.ndarray, min_cells: int) -> _Told | None:
     names, counts = np.unique(thing.labels, return_counts=True)
     label = int(names[counts.argmax()])
     return _Told(thing.kind, thing.cells, label, int(min(after_ns, before_ns)), int(before_ns))
-
-
-def touching(cells: Int64[np.ndarray, "n 3"]) -> list[np.ndarray]:
-    """The rows of the cells in groups that touch."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
-    pairs = cKDTree(cells).query_pairs(TOUCHING, output_type="ndarray")
-    links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(cells), len(cells)))
-    count, group = connected_components(links, directed=False)
-    return np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group, minlength=count))[:-1])
 
 
 def _least_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from embodied_mem.geometry import Box
+from embodied_mem.layers.occupancy._touching import touching
 
 NEIGHBOURS = np.vstack([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
 
@@ -42,30 +43,14 @@ def frontiers_of(
     cells = free_cells[~is_known.all(axis=1)]
     if len(cells) == 0:
         return []
-    patches = _connected(cells)
-    order = np.argsort(patches, kind="stable")
-    starts = np.flatnonzero(np.diff(patches[order], prepend=-1))
     centers = (cells + 0.5) * cell_m
-    found = [
-        _frontier(centers[rows], cell_m) for rows in np.split(order, starts[1:]) if len(rows) >= min_cells
-    ]
+    found = [_frontier(centers[rows], cell_m) for rows in touching(cells) if len(rows) >= min_cells]
     return sorted(found, key=lambda one: (-one.num_cells, one.position_world_m))
 
 
 def _packed(cells: np.ndarray) -> np.ndarray:
     """One number for each cell; cells lie within 2**20 of the origin on each axis."""
     return np.asarray((cells + 2**20) @ np.array([2**42, 2**21, 1], dtype=np.int64))
-
-
-def _connected(cells: np.ndarray) -> np.ndarray:
-    """A number for each cell, the same for those that touch at faces, edges or corners."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
-    pairs = cKDTree(cells.astype(np.float64)).query_pairs(1.8, output_type="ndarray")
-    links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(cells), len(cells)))
-    return np.asarray(connected_components(links, directed=False)[1])
 
 
 def _frontier(cells: np.ndarray, cell_m: float) -> Frontier:

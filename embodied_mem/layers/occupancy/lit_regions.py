@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from embodied_mem.geometry import Box
-from embodied_mem.layers.occupancy.changes import touching
+from embodied_mem.layers.occupancy._touching import touching
 
 
 @dataclass(frozen=True, kw_only=True)
