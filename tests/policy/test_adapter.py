@@ -10,27 +10,14 @@ from embodied_mem.errors import InvalidMessage
 from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
 from embodied_mem.policy import MemoryAdapter
 
+from .patch_policy import PatchPolicy
+
 SECOND_NS = 10**9
 
 
-class Policy(nn.Module):
-    """Patches to actions by a transformer, as vision policies are made."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patches = nn.Linear(6, 16)
-        layer = nn.TransformerEncoderLayer(16, 4, dim_feedforward=32, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.head = nn.Linear(16, 3)
-
-    def forward(self, image: Tensor) -> Tensor:
-        action: Tensor = self.head(self.encoder(self.patches(image)).mean(dim=1))
-        return action
-
-
-def with_memory(num_slots: int = 1) -> tuple[Policy, MemoryAdapter]:
+def with_memory(num_slots: int = 1) -> tuple[PatchPolicy, MemoryAdapter]:
     torch.manual_seed(0)
-    policy = Policy().eval()
+    policy = PatchPolicy().eval()
     bank = PerceptualBank(PerceptualBankConfig(num_slots=num_slots, num_tokens=5, token_width=16, capacity=4))
     return policy, MemoryAdapter(bank, num_channels=16).attach(policy.encoder)
 
@@ -66,7 +53,7 @@ def test_with_an_open_gate_what_was_seen_before_changes_the_action() -> None:
 
 def test_after_detaching_nothing_of_the_memory_is_left_in_the_policy() -> None:
     policy, memory = with_memory()
-    untouched = Policy().eval()
+    untouched = PatchPolicy().eval()
     untouched.load_state_dict(policy.state_dict())
     opened(memory)
     with memory.at(0):

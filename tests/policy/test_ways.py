@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
@@ -16,6 +16,8 @@ from embodied_mem.policy import Observation, PrefixTokens
 from embodied_mem.policy.ways import fitted, prompt, prompts, with_keyframes
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.testing import SyntheticRoom
+
+from .patch_policy import PatchPolicy
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +75,10 @@ def test_a_picture_keeps_its_shape() -> None:
     assert (inside.max(axis=(1, 2)) > 0).sum() == 5
 
 
-class Policy(nn.Module):
-    """Patches to actions by a transformer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patches = nn.Linear(6, 16)
-        layer = nn.TransformerEncoderLayer(16, 4, dim_feedforward=32, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.head = nn.Linear(16, 3)
-
-    def forward(self, image: Tensor) -> Tensor:
-        action: Tensor = self.head(self.encoder(self.patches(image)).mean(dim=1))
-        return action
-
-
-def with_prefix(context: Context) -> tuple[Policy, PrefixTokens]:
+def with_prefix(context: Context) -> tuple[PatchPolicy, PrefixTokens]:
     torch.manual_seed(0)
     width = context.entities.vectors.shape[1]
-    return Policy().eval(), PrefixTokens(
+    return PatchPolicy().eval(), PrefixTokens(
         width=16, vector_width=width, bank_widths={"robot": 6}, num_tokens=12
     )
 
