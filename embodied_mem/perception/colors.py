@@ -98,10 +98,14 @@ def _soft_bins() -> Float32[np.ndarray, "cells d"]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
+def linear_rgb(srgb: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+    """Amounts of light (0..1) of sRGB in 0..1 (IEC 61966-2-1)."""
+    return np.asarray(np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4))
+
+
 def _lab(srgb: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
     """CIELAB (D65) of sRGB in 0..1."""
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    ratio = linear @ to_xyz.T / np.array([0.9505, 1.0, 1.089])
+    ratio = linear_rgb(srgb) @ to_xyz.T / np.array([0.9505, 1.0, 1.089])
     f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)

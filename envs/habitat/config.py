@@ -52,7 +52,6 @@ class HabitatConfig(CheckedOptions):
     max_steps: int = 0
     epoch_ns: int = 1_000_000_000
     instruction: str = "Look around the home and remember where everything is."
-    robot: str = "robot"
     gpu_device_id: int = -1
     python: str = ""
     timeout_s: float = 120.0

@@ -90,11 +90,10 @@ class HabitatEnv(gymnasium.Env[Observation, Any]):
         super().reset(seed=seed)
         self.episode = self._chosen_episode((options or {}).get("episode"))
         world = self._open()
-        for object_id in list(self._added):
-            self._added.pop(object_id)
+        self._added.clear()
         self._steps = 0
         self._ids_rng = np.random.default_rng(int(self.np_random.integers(2**62)))
-        self._name_things(world.describe())
+        self.semantics = SemanticMap(world.describe()["instances"])
         start = None
         if self.episode is not None:
             start = {
@@ -221,9 +220,6 @@ class HabitatEnv(gymnasium.Env[Observation, Any]):
         if self._world is None or not self._seen:
             raise ConfigError("the env has no scene yet; call reset() first.")
         return self._world
-
-    def _name_things(self, description: Any) -> None:
-        self.semantics = SemanticMap(description["instances"])
 
     def _observation(self) -> Observation:
         seen, config = self._seen, self.config

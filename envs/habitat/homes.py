@@ -18,6 +18,7 @@ from jaxtyping import Float64, UInt8
 
 from embodied_mem.errors import MissingExtra
 from embodied_mem.geometry import Box
+from embodied_mem.perception.colors import linear_rgb
 
 from ..mujoco.engine import mujoco
 from ..mujoco.home import generate_home
@@ -181,8 +182,7 @@ def _shaded(piece: _Piece) -> Float64[np.ndarray, "faces 3"]:
 
 def _linear(srgb: Float64[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
     """glTF's vertex colours are linear."""
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.round(255 * linear), dtype=np.uint8)
+    return np.asarray(np.round(255 * linear_rgb(srgb)), dtype=np.uint8)
 
 
 def _srgb(linear: UInt8[np.ndarray, "3"]) -> tuple[int, ...]:

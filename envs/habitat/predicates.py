@@ -7,7 +7,7 @@ its heading and the direction to the goal on the floor, and the share of the ima
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -69,16 +69,10 @@ def angle_to(
 
 def robot_at(kind: GoalKind, *, distance_m: float, angle_rad: float, seen_share: float = 1.0) -> Verdict:
     """Whether the robot is at an object, a receptacle or a position, from what was measured."""
-    limits = THRESHOLDS[kind]
     verdict = Verdict(
         holds=False, distance_m=float(distance_m), angle_rad=float(angle_rad), coverage=float(seen_share)
     )
-    return Verdict(
-        holds=not verdict.failures(limits),
-        distance_m=verdict.distance_m,
-        angle_rad=verdict.angle_rad,
-        coverage=verdict.coverage,
-    )
+    return replace(verdict, holds=not verdict.failures(THRESHOLDS[kind]))
 
 
 def robot_in_room(room_ids_here: tuple[str, ...], room_id: str) -> bool:

@@ -125,10 +125,6 @@ class HabitatWorld:
             "navigable_high": high,
         }
 
-    def topdown(self, metres_per_pixel: float, height: float) -> np.ndarray:
-        """Which cells of the floor at `height` an agent can stand on: rows along Habitat's z, columns along x."""
-        return np.asarray(self._sim.pathfinder.get_topdown_view(metres_per_pixel, height), dtype=bool)
-
     # -- the agent ------------------------------------------------------------------------------------------------
 
     def reset(self, seed: int, start: Any = None) -> dict[str, Any]:
