@@ -145,8 +145,9 @@ def _where_errors_m(ours: MemoryChronicle, truth: TrueChronicle) -> list[float]:
     """How far each thing that the robot carried is from where it truly is now; 10 m when it is not known."""
     given = {errand.item.key: errand.item.position_world_m for errand in ours.errands()}
     errors: list[float] = []
-    for errand in {one.item.key: one for one in truth.errands()}.values():
-        here = errand.item.position_world_m
+    carried = {errand.item.key: errand.item for errand in truth.errands() if errand.item.is_at_rest}
+    for item in carried.values():
+        here = item.position_world_m
         errors.append(min((distance_m(here, one) for one in given.values()), default=10.0))
     return errors
 

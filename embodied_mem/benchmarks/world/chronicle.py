@@ -27,7 +27,10 @@ class Undecided(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """Something to go to: a thing, a piece of furniture, or a room. `key` is the chronicle's own name for it."""
+    """Something to go to: a thing, a piece of furniture, or a room. `key` is the chronicle's own name for it.
+
+    What is in somebody's hand is not at rest: its position is where it last was, and it is no goal.
+    """
 
     key: str
     label: str
@@ -35,6 +38,7 @@ class Item:
     position_world_m: Point
     box: Box | None = None
     kind: str = "thing"
+    is_at_rest: bool = True
 
     @property
     def size_m(self) -> float:

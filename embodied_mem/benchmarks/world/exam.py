@@ -151,10 +151,12 @@ def examine_ost(memory: Chronicle, questions: Sequence[OstQuestion]) -> Tally:
 
 
 def _answer(family: Family, truth: Chronicle, params: Params) -> list[Item]:
+    """The goals; none where the truth does not decide, or one of them is in a hand."""
     try:
-        return family.ask(truth, params)
+        found = family.ask(truth, params)
     except (Undecided, CannotAnswer):
         return []
+    return found if all(item.is_at_rest for item in found) else []
 
 
 def _goals(items: Sequence[Item]) -> str:

@@ -36,7 +36,7 @@ class TrueChronicle:
 
     def named(self, label: str, color: str | None = None) -> list[Item]:
         found = [one for one in self._truth.named(label, color) if not self._truth.is_gone(one.id)]
-        if any(not self._is_observed(one.id) for one in found):
+        if any(not self._is_at_rest(one.id) or not self._is_observed(one.id) for one in found):
             raise Undecided
         return [self._item(one.id) for one in found]
 
@@ -132,14 +132,15 @@ class TrueChronicle:
         return self._truth.observed(name, CLEARLY_SEEN_PX, since_ns=since_ns)
 
     def _item(self, name: str) -> Item:
-        thing, place = self._truth.objects[name], self._truth.where(name)
-        if place.centre_world is None or place.carrier is not None:
-            raise Undecided
-        center, half = np.array(place.centre_world), np.array(thing.size_m) / 2
+        """A thing where it is, or where it last was when somebody carries it or has taken it out of the home."""
+        thing, position = self._truth.objects[name], self._truth.history(name)[-1].centre_world
+        assert position is not None
+        center, half = np.array(position), np.array(thing.size_m) / 2
         box = Box(min_m=tuple((center - half).tolist()), max_m=tuple((center + half).tolist()))
         return Item(
-            key=name, label=thing.category, color=thing.colour, position_world_m=place.centre_world, box=box
-        )
+            key=name, label=thing.category, color=thing.colour, position_world_m=position, box=box,
+            is_at_rest=self._is_at_rest(name),
+        )  # fmt: skip
 
     def _holder(self, name: str, at_ns: int) -> Item | None:
         receptacle = self._truth.where(name, at_ns).receptacle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -212,6 +213,69 @@ def test_the_truth_of_the_benchmark_knows_no_memory() -> None:
             assert not module.startswith(
                 ("embodied_mem.robot_memory", "embodied_mem.layers", "embodied_mem.context")
             ), name
+
+
+def short_log(path: Path) -> Path:
+    """A simulator's log in which the mug is carried from table to shelf, then the book, and at last the mug is in the
+    hand.
+    """
+    xs = {"table": 1.0, "shelf": 3.0}
+
+    def at(place: str | None, x: float) -> dict[str, object]:
+        carrier = None if place else "robot"
+        return {"centre_world": [x, 1.0, 0.8], "receptacle": place, "room": "kitchen", "carrier": carrier}
+
+    def moved(name: str, seconds: int, where: dict[str, object]) -> dict[str, object]:
+        robot, pixels = [2.0, 2.0, 0.0], {"mug_1": 500, "book_1": 500, "table": 900, "shelf": 900}
+        camera = [2.0, 2.0, 1.2, 0.0, -1.0, 0.0]
+        return {"type": "frame", "stamp_ns": seconds * S, "robot": robot, "camera": camera, "room": "kitchen",
+                "pixels": pixels, "moved": {name: where} if name else {}}  # fmt: skip
+
+    def deed(
+        kind: str, name: str, seconds: int, a: dict[str, object], b: dict[str, object]
+    ) -> dict[str, object]:
+        return {"type": "deed", "kind": kind, "actor": "robot", "subject": f"{name}_1", "category": name,
+                "start_ns": seconds * S, "end_ns": seconds * S, "outcome": "success", "before": a, "after": b}  # fmt: skip
+
+    objects = [
+        {"id": f"{name}_1", "category": name, "colour": "red", "size_m": [0.1, 0.1, 0.1], "twin": None,
+         "where": at("table", x)}
+        for name, x in (("mug", 0.9), ("book", 1.2))
+    ]  # fmt: skip
+    plan = {
+        "rooms": [{"name": "kitchen", "bounds": [0.0, 0.0, 4.0, 4.0]}],
+        "receptacles": [{"name": name, "furniture": name} for name in xs],
+        "furniture": [{"name": name, "category": name, "centre_world": [x, 1.0, 0.4], "size_m": [0.8, 0.8, 0.8],
+                       "quarters": 0} for name, x in xs.items()],
+    }  # fmt: skip
+    records: list[dict[str, object]] = [{"type": "start", "seed": 0, "objects": objects, "plan": plan}]
+    records.append(moved("", 1, {}))
+    for name, seconds, x in (("mug", 10, 0.9), ("book", 30, 1.2)):
+        held, put = at(None, 2.0), at("shelf", 2.0 + x)
+        records += [deed("pick", name, seconds, at("table", x), held), moved(f"{name}_1", seconds, held)]
+        records += [deed("place", name, seconds + 9, held, put), moved(f"{name}_1", seconds + 9, put)]
+        records += [moved("", seconds + 10, {})]
+    records += [deed("pick", "mug", 50, at("shelf", 2.9), at(None, 2.0)), moved("mug_1", 50, at(None, 2.0))]
+    path.write_text("\n".join(map(json.dumps, records)))
+    return path
+
+
+def test_what_is_in_the_hand_as_the_day_ends_is_no_goal_and_the_rest_of_the_day_is_asked(
+    tmp_path: Path,
+) -> None:
+    truth = TrueChronicle(short_log(tmp_path / "log.jsonl"))
+    assert [(one.item.label, one.item.is_at_rest) for one in truth.errands()] == [
+        ("mug", False),
+        ("book", True),
+    ]
+    questions = questions_of(truth, finding_dory(), 0)
+    assert not any(item.label == "mug" for question in questions for item in question.true)
+    asked = {question.family.name for question in questions}
+    assert {"moved.last", "target.first", "moved.after"} <= asked
+    assert not asked & {"moved.first", "all.moved", "moved.before"}
+    assert {question.kind.name for question in ost_questions_of(truth, ost_types(), 0)} >= {"quantity"}
+    with pytest.raises(Undecided):
+        truth.named("mug")
 
 
 @pytest.mark.mujoco
