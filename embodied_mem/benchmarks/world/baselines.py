@@ -59,6 +59,9 @@ class Baseline:
     def things(self) -> list[Item]:
         return [item for item in self._items() if item.size_m <= FURNITURE_M]
 
+    def labels(self) -> list[str]:
+        return sorted({item.label for item in self.things()})
+
     def furniture(self, label: str | None = None) -> list[Item]:
         return [one for one in self._items() if one.size_m > FURNITURE_M and label in (None, one.label)]
 

@@ -91,6 +91,10 @@ class Chronicle(Protocol):
         """All movable things that are there now."""
         ...
 
+    def labels(self) -> list[str]:
+        """What kinds of movable things are there now."""
+        ...
+
     def furniture(self, label: str | None = None) -> list[Item]:
         """What things stand on and in."""
         ...

@@ -39,6 +39,9 @@ class MemoryChronicle:
         found = [self._located(one) for one in self._questions.find(order="certain", k=100_000).value or ()]
         return [one for one in found if one.size_m <= FURNITURE_M and one.label not in (*AGENTS, *FIXED)]
 
+    def labels(self) -> list[str]:
+        return sorted({item.label for item in self.things()})
+
     def furniture(self, label: str | None = None) -> list[Item]:
         if label is not None:
             return [

@@ -48,6 +48,14 @@ class TrueChronicle:
             if self._is_at_rest(name) and self._is_observed(name)
         ]
 
+    def labels(self) -> list[str]:
+        """What was only glimpsed, of a kind of which nothing was clearly seen, decides nothing."""
+        clear = {item.label for item in self.things()}
+        others = [one for one in self._truth.objects.values() if one.category not in clear]
+        if any(self._is_at_rest(one.id) and self._truth.observed(one.id, 1) for one in others):
+            raise Undecided
+        return sorted(clear)
+
     def furniture(self, label: str | None = None) -> list[Item]:
         used = {record["furniture"] for record in self._truth.receptacles.values()}
         return [
@@ -118,10 +126,6 @@ class TrueChronicle:
         if some is not None and (clear is None or clear - some > 2_000_000_000):
             raise Undecided
         return clear
-
-    def labels(self) -> list[str]:
-        """Every category that the home began with."""
-        return sorted({one.category for one in self._truth.objects.values()})
 
     def _is_at_rest(self, name: str) -> bool:
         place = self._truth.where(name)

@@ -62,6 +62,9 @@ class Story:
     def things(self) -> list[Item]:
         return [MUG, BOWL, item("mug", 7.9, color="green")]
 
+    def labels(self) -> list[str]:
+        return ["bowl", "mug"]
+
     def furniture(self, label: str | None = None) -> list[Item]:
         return [one for one in (TABLE, SHELF, SOFA) if label in (None, one.label)]
 
@@ -276,6 +279,14 @@ def test_what_is_in_the_hand_as_the_day_ends_is_no_goal_and_the_rest_of_the_day_
     assert {question.kind.name for question in ost_questions_of(truth, ost_types(), 0)} >= {"quantity"}
     with pytest.raises(Undecided):
         truth.named("mug")
+    assert truth.labels() == ["book"]
+
+
+def test_a_kind_of_thing_that_was_only_glimpsed_decides_nothing(tmp_path: Path) -> None:
+    log = short_log(tmp_path / "log.jsonl")
+    log.write_text(log.read_text().replace('"book_1": 500', '"book_1": 40'))
+    with pytest.raises(Undecided):
+        TrueChronicle(log).labels()
 
 
 @pytest.mark.mujoco
