@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from embodied_mem.context import Recall
 from embodied_mem.context.context import ContextConfig, ContextMaker
@@ -26,12 +27,15 @@ from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, 
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy import (
     AtlasConfig,
+    LitRegion,
     MapSnapshot,
     OccupancyConfig,
     OccupancyLayer,
+    ProductCode,
     SemanticGrid,
     SubmapAtlas,
     SubmapConfig,
+    TextEncoder,
 )
 from embodied_mem.layers.world import WorldConfig, WorldLayer
 from embodied_mem.messages import (
@@ -82,11 +86,13 @@ class RobotMemory:
     (the state of the last save) or `RobotMemory.open()` (in RAM only). Use it as a context manager, or `close` it.
     """
 
-    def __init__(self, folder: MemoryFolder | None, config: RobotMemoryConfig) -> None:
+    def __init__(
+        self, folder: MemoryFolder | None, config: RobotMemoryConfig, codebook: ProductCode | None = None
+    ) -> None:
         self.config = config
         self._folder = folder
         self._perception = Perception(config.perception)
-        self._occupancy = _new_map(config)
+        self._occupancy = _new_map(config, codebook)
         self._repository = SqliteRepository(folder.live_database if folder else ":memory:")
         self._world = WorldLayer(self._repository, config.world)
         # Taken in this order. Questions take the last alone: they do not wait for perception, the map or a save.
@@ -101,10 +107,17 @@ class RobotMemory:
         self.num_frames = 0
 
     @classmethod
-    def open(cls, path: str | Path | None = None, config: RobotMemoryConfig | None = None) -> RobotMemory:
+    def open(
+        cls,
+        path: str | Path | None = None,
+        config: RobotMemoryConfig | None = None,
+        *,
+        codebook: ProductCode | None = None,
+    ) -> RobotMemory:
         """The memory in folder `path`, created when new, going on where it stopped; None keeps it in RAM.
 
-        Facts are as of the last observed frame, even after `kill -9`; the map is as of the last save.
+        Facts are as of the last observed frame, even after `kill -9`; the map is as of the last save. With a `codebook`
+        the map keeps what places look like (`find_regions`); a map that was saved with one brings it along.
 
         Raises:
             StoreInUse: another process has it open.
@@ -112,15 +125,16 @@ class RobotMemory:
         """
         config = config or RobotMemoryConfig()
         if path is None:
-            return cls(None, config)
+            return cls(None, config, codebook)
         folder = MemoryFolder(Path(path))
         try:
             generation = folder.newest()
             if generation is not None and not folder.live_database.exists():
                 folder.restore_live(generation)
-            memory = cls(folder, config)
+            saved_map = {} if generation is None else _read_arrays(generation / "occupancy.npz")
+            memory = cls(folder, config, codebook or ProductCode.within(saved_map))
             if generation is not None:
-                memory._occupancy.load_state(_read_arrays(generation / "occupancy.npz"))
+                memory._occupancy.load_state(saved_map)
                 memory.banks.load(_read_arrays(generation / "banks.npz"))
                 memory._contexts.load(_read_arrays(generation / "keyframes.npz"))
         except BaseException:
@@ -331,6 +345,31 @@ class RobotMemory:
         with self._map_lock:
             return self._occupancy.semantic_grid(box, voxel_m)
 
+    def find_regions(
+        self,
+        what: str | Float[np.ndarray, "d"],
+        *,
+        encoder: TextEncoder | None = None,
+        min_similarity: float = 0.5,
+        min_cells: int = 1,
+    ) -> list[LitRegion]:
+        """Where the map looks like `what`: an embedding, or a text that `encoder` turns into one; the most alike first.
+
+        Places look like the embeddings of the detections, or like `Frame.features`, that were seen there.
+
+        Raises:
+            InvalidQuery: the memory keeps no codes, a text came without an encoder, or the embedding has another size.
+        """
+        if isinstance(what, str):
+            if encoder is None:
+                raise InvalidQuery(
+                    f"find_regions needs an encoder for the text {what!r}; give find_regions(text, encoder=...), a "
+                    "function from a text to its embedding, or the embedding itself."
+                )
+            what = encoder(what)
+        with self._map_lock:
+            return self._occupancy.find(np.asarray(what), min_similarity=min_similarity, min_cells=min_cells)
+
     # -- house ------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path | None = None) -> Path:
@@ -442,15 +481,16 @@ class RobotMemory:
         np.savez(folder / "banks.npz", **self.banks.arrays())  # type: ignore[arg-type]
 
 
-def _new_map(config: RobotMemoryConfig) -> OccupancyLayer | SubmapAtlas:
+def _new_map(config: RobotMemoryConfig, codebook: ProductCode | None) -> OccupancyLayer | SubmapAtlas:
     submaps = config.submaps
     if submaps.max_submaps == 0:
-        return OccupancyLayer(config.occupancy)
+        return OccupancyLayer(config.occupancy, codebook)
     return SubmapAtlas(
         AtlasConfig(
             submap=config.occupancy, travel_m=submaps.travel_m, turn_rad=submaps.turn_rad,
             max_submaps=submaps.max_submaps,
-        )
+        ),
+        codebook,
     )  # fmt: skip
 
 

@@ -151,6 +151,8 @@ class Frame:
     `depth_m` is planar (along the optical axis) and 0.0 where nothing was measured. `stamp_ns` is when it
     was seen, `received_ns` when the memory got it (defaults to `stamp_ns`; shells fill it in).
     `depth_sigma_m` is how uncertain each depth is, where an estimator says so; without it the map's noise model holds.
+    `features` are an image encoder's, one vector for each field of a grid laid over the image (zeros: none there); a map
+    with a codebook keeps them.
     `segmentation` ids mean nothing beyond this frame. Arrays are kept as read-only views, not copied:
     do not change them afterwards.
 
@@ -170,6 +172,7 @@ class Frame:
     sensor: str = "camera"
     received_ns: int | None = None
     depth_sigma_m: Float32[np.ndarray, "h w"] | None = None
+    features: Float32[np.ndarray, "fh fw d"] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -194,6 +197,8 @@ class Frame:
         if self.segmentation is not None:
             ids = check_array("Frame.segmentation", self.segmentation, np.int32, size, remedy)
             put(self, "segmentation", ids)
+        if self.features is not None:
+            put(self, "features", _check_features(self.features))
         put(self, "detections", tuple(self.detections))
         for detection in self.detections:
             self._check_detection(detection, size)
@@ -224,3 +229,13 @@ class Frame:
     def known_ns(self) -> int:
         """When the memory learned of it; the source of `known_from`."""
         return self.stamp_ns if self.received_ns is None else self.received_ns
+
+
+def _check_features(features: np.ndarray) -> np.ndarray:
+    is_grid = features.ndim == 3 and features.size > 0 and features.dtype == np.float32
+    if not is_grid or not np.isfinite(features).all():
+        raise InvalidMessage(
+            f"Frame.features is {features.dtype} of shape {features.shape} or holds NaN; it must be finite float32 (rows, "
+            "columns, numbers). Move channels last, and use zeros where there is no feature."
+        )
+    return _freeze(features)

@@ -1,7 +1,7 @@
 """What the place looks like: an online map of 3D semantic Gaussians, with free and unknown space kept apart."""
 
 from embodied_mem.layers.occupancy.atlas import AtlasConfig, SubmapAtlas
-from embodied_mem.layers.occupancy.codes import ProductCode
+from embodied_mem.layers.occupancy.codes import ProductCode, TextEncoder
 from embodied_mem.layers.occupancy.config import OccupancyConfig, SubmapConfig
 from embodied_mem.layers.occupancy.floor_plan import FloorGrid
 from embodied_mem.layers.occupancy.frontiers import Frontier
@@ -37,6 +37,7 @@ __all__ = [
     "SemanticGrid",
     "SubmapAtlas",
     "SubmapConfig",
+    "TextEncoder",
     "Visibility",
     "occ_scannet_box",
 ]

@@ -10,6 +10,7 @@ from embodied_mem.errors import DamagedStore, NewerSchema
 from embodied_mem.geometry import check_rigid
 from embodied_mem.layers.occupancy._atlas_views import Submap
 from embodied_mem.layers.occupancy._saving import CHECKSUM, checksum
+from embodied_mem.layers.occupancy.codes import ProductCode
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.layer import OccupancyLayer
 
@@ -17,8 +18,14 @@ SCHEMA_VERSION = 1
 VERSION = "atlas_schema_version"
 
 
-def pack(own: Sequence[Submap], adopted: Sequence[Submap], num_begun: int) -> dict[str, np.ndarray]:
-    """Named arrays with a checksum over the places of the submaps; each submap's arrays have their own."""
+def pack(
+    own: Sequence[Submap], adopted: Sequence[Submap], num_begun: int, codebook: ProductCode | None
+) -> dict[str, np.ndarray]:
+    """Named arrays with a checksum over the places of the submaps; each submap's arrays have their own.
+
+    The codebook, which all submaps share, is written once.
+    """
+    shared = {} if codebook is None else codebook.arrays()
     submaps = [*adopted, *own]
     places: dict[str, np.ndarray] = {
         VERSION: np.array(SCHEMA_VERSION, dtype=np.int32),
@@ -29,18 +36,19 @@ def pack(own: Sequence[Submap], adopted: Sequence[Submap], num_begun: int) -> di
         "robots": np.array([submap.robot for submap in submaps], dtype=np.str_),
         "T_world_anchors": np.array([submap.T_world_anchor for submap in submaps]).reshape(-1, 4, 4),
     }
-    state = places | {CHECKSUM: checksum(places)}
+    state = places | shared | {CHECKSUM: checksum(places)}
     for number, submap in enumerate(submaps):
-        state |= {f"submap{number}.{name}": array for name, array in submap.layer.state().items()}
+        arrays = submap.layer.state().items()
+        state |= {f"submap{number}.{name}": array for name, array in arrays if name not in shared}
     return state
 
 
 def unpack(
-    state: Mapping[str, np.ndarray], config: OccupancyConfig
+    state: Mapping[str, np.ndarray], config: OccupancyConfig, codebook: ProductCode | None
 ) -> tuple[list[Submap], list[Submap], int]:
     """What `pack` gave: own submaps, adopted ones and how many were begun; checked whole."""
     if VERSION not in state:  # one map, saved before there were submaps: the oldest, where the world is
-        layer = OccupancyLayer(config)
+        layer = OccupancyLayer(config, codebook)
         layer.load_state(dict(state))
         return [], [Submap(0, np.eye(4), layer)], 1
     try:
@@ -53,7 +61,10 @@ def unpack(
         places = {name: np.asarray(state[name]) for name in names}
         if not np.array_equal(checksum(places), np.asarray(state[CHECKSUM])):
             raise DamagedStore("the places of the submaps do not match their checksum; load another save.")
-        submaps = [_submap(state, places, number, config) for number in range(len(places["anchors"]))]
+        submaps = [
+            _submap(state, places, number, OccupancyLayer(config, codebook))
+            for number in range(len(places["anchors"]))
+        ]
     except KeyError as error:
         raise DamagedStore(f"the atlas has no array {error}; load another save.") from error
     num_adopted = int(places["num_adopted"])
@@ -61,11 +72,14 @@ def unpack(
 
 
 def _submap(
-    state: Mapping[str, np.ndarray], places: Mapping[str, np.ndarray], number: int, config: OccupancyConfig
+    state: Mapping[str, np.ndarray], places: Mapping[str, np.ndarray], number: int, layer: OccupancyLayer
 ) -> Submap:
     prefix = f"submap{number}."
-    layer = OccupancyLayer(config)
-    layer.load_state({name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)})
+    arrays = {name[len(prefix) :]: array for name, array in state.items() if name.startswith(prefix)}
+    codebook = ProductCode.within(state)
+    if codebook is not None and "code" in arrays:
+        arrays |= codebook.arrays()
+    layer.load_state(arrays)
     return Submap(
         anchor=int(places["anchors"][number]),
         T_world_anchor=check_rigid(places["T_world_anchors"][number], "T_world_anchor"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int8
+from jaxtyping import Bool, Float, Float32, Float64, Int8
 
 from embodied_mem.geometry import Box, invert, transform
 from embodied_mem.layers.occupancy.grid import SemanticGrid, grid_shape
@@ -77,6 +77,22 @@ def _turned(R: np.ndarray, covariances: Float32[np.ndarray, "n 6"]) -> Float32[n
         full[:, i, j] = full[:, j, i] = covariances[:, k]
     full = R @ full @ R.T
     return np.stack([full[:, i, j] for i, j in UPPER], axis=1).astype(np.float32)
+
+
+def joined_alike(
+    submaps: Sequence[Submap], embedding: Float[np.ndarray, "d"], min_similarity: float, *, is_kept: KeptOf
+) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n"]]:
+    """The occupied Gaussians of all submaps that look like the embedding: means in world, and cosines."""
+    all_means, all_similarities = [np.zeros((0, 3), np.float32)], [np.zeros(0, np.float32)]
+    for i, submap in enumerate(submaps):
+        if submap.layer.codebook is None:
+            continue
+        means, similarity = submap.layer.alike(embedding, min_similarity)
+        means = transform(submap.T_world_anchor, means.astype(np.float64)).astype(np.float32)
+        kept = is_kept(i, means)
+        all_means.append(means[kept])
+        all_similarities.append(similarity[kept])
+    return np.concatenate(all_means), np.concatenate(all_similarities)
 
 
 def joined_free_cells(

@@ -20,15 +20,18 @@ from embodied_mem.geometry import Box, check_rigid, invert, transform
 from embodied_mem.layers.occupancy._atlas_views import (
     Submap,
     all_labels,
+    joined_alike,
     joined_free_cells,
     joined_grid,
     joined_snapshot,
 )
+from embodied_mem.layers.occupancy.codes import ProductCode, needed_codebook
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.grid import OCC_SCANNET_VOXEL_M, SemanticGrid
 from embodied_mem.layers.occupancy.layer import OccupancyLayer, check_order
+from embodied_mem.layers.occupancy.lit_regions import LitRegion, lit_regions
 from embodied_mem.layers.occupancy.snapshot import FREE, UNKNOWN, MapSnapshot
-from embodied_mem.messages import Frame, MapChange, MapEvent, Percept, PoseCorrection
+from embodied_mem.messages import Frame, MapChange, MapEvent, ObservedInstance, Percept, PoseCorrection
 
 PAST_M = 0.02
 """How far behind a surface that a newer submap saw through the search along a ray goes on."""
@@ -61,8 +64,9 @@ class AtlasConfig:
 class SubmapAtlas:
     """A map that bends where its trajectory is corrected. Anchors are numbered from 0 in the order they began."""
 
-    def __init__(self, config: AtlasConfig = AtlasConfig()) -> None:
+    def __init__(self, config: AtlasConfig = AtlasConfig(), codebook: ProductCode | None = None) -> None:
         self.config = config
+        self.codebook = codebook
         self.reset()
 
     def reset(self) -> None:
@@ -85,9 +89,10 @@ class SubmapAtlas:
         newest = next((submap for submap in reversed(self._submaps) if submap.robot == robot), None)
         if newest is None or self._has_left(newest, T_world_camera):
             newest = self._begin(percept.frame)
-        T_anchor_camera = invert(newest.T_world_anchor) @ T_world_camera
-        frame = dataclasses.replace(percept.frame, T_world_camera=T_anchor_camera)
-        change = newest.layer.update(dataclasses.replace(percept, frame=frame))
+        T_anchor_world = invert(newest.T_world_anchor)
+        frame = dataclasses.replace(percept.frame, T_world_camera=T_anchor_world @ T_world_camera)
+        instances = tuple(_in_submap(one, T_anchor_world) for one in percept.instances)
+        change = newest.layer.update(dataclasses.replace(percept, frame=frame, instances=instances))
         self._last_stamps[robot, frame.sensor] = frame.stamp_ns
         events = tuple(_placed(event, newest.T_world_anchor) for event in change.events)
         return dataclasses.replace(change, events=events, num_live=self.num_live, num_bytes=self.num_bytes)
@@ -101,7 +106,7 @@ class SubmapAtlas:
         for submap in self._submaps:
             if submap.robot == frame.robot:
                 submap.layer.rest()
-        layer = OccupancyLayer(self._share)
+        layer = OccupancyLayer(self._share, self.codebook)
         begun = Submap(self._num_begun, frame.T_world_camera.copy(), layer, frame.stamp_ns, frame.robot)
         self._submaps.append(begun)
         self._num_begun += 1
@@ -118,7 +123,18 @@ class SubmapAtlas:
     def adopt(self, layer: OccupancyLayer, T_world_layer: Float64[np.ndarray, "4 4"]) -> int:
         """Read another robot's map, placed in this world (see `alignment.align`), where no submap of our own knows
         better; the number of its anchor. Its bytes are its owner's: they count in no budget here.
+
+        Raises:
+            ConfigError: its codes were made with another codebook than ours.
+            InvalidPose: `T_world_layer` is not rigid.
         """
+        if layer.codebook is not None and (
+            self.codebook is None or not layer.codebook.is_same(self.codebook)
+        ):
+            raise ConfigError(
+                "the map to adopt has codes of another codebook; make the atlas with that one: SubmapAtlas(config, "
+                "layer.codebook)."
+            )
         T_world_anchor = check_rigid(np.asarray(T_world_layer, dtype=np.float64), "T_world_layer").copy()
         self._adopted.append(Submap(self._num_begun, T_world_anchor, layer))
         self._num_begun += 1
@@ -263,6 +279,20 @@ class SubmapAtlas:
         """The box as voxels, as `OccupancyLayer.semantic_grid`: each as the newest submap has it that knows it."""
         return joined_grid(self._readable, box, voxel_m, form=form, stable_only=stable_only)
 
+    def find(
+        self, embedding: Float[np.ndarray, "d"], *, min_similarity: float = 0.5, min_cells: int = 1
+    ) -> list[LitRegion]:
+        """Where the map looks like an embedding, as `OccupancyLayer.find`: regions may reach over several submaps.
+
+        Raises:
+            InvalidQuery: the atlas was made without a codebook, or for an embedding of another size.
+        """
+        needed_codebook(self.codebook)
+        means_world, similarity = joined_alike(
+            self._readable, embedding, min_similarity, is_kept=self._is_not_stale
+        )
+        return lit_regions(means_world, similarity, self.config.submap.cell_m, min_cells)
+
     def snapshot(self) -> MapSnapshot:
         """All Gaussians, in world, that no newer submap saw through."""
         return joined_snapshot(self._readable, self.config.submap.cell_m, self._is_not_stale)
@@ -283,7 +313,7 @@ class SubmapAtlas:
         """All submaps, adopted ones included, and where they are, as named arrays."""
         from embodied_mem.layers.occupancy._atlas_saving import pack
 
-        return pack(self._submaps, self._adopted, self._num_begun)
+        return pack(self._submaps, self._adopted, self._num_begun, self.codebook)
 
     def load_state(self, state: dict[str, np.ndarray]) -> None:
         """Hold what `state()` gave (or one map's, as the oldest submap); nothing changes when it is refused.
@@ -292,7 +322,7 @@ class SubmapAtlas:
         """
         from embodied_mem.layers.occupancy._atlas_saving import unpack
 
-        self._submaps, self._adopted, self._num_begun = unpack(state, self._share)
+        self._submaps, self._adopted, self._num_begun = unpack(state, self._share, self.codebook)
         self._last_stamps = {}
         for submap in self._submaps:
             for key, stamp_ns in submap.layer.last_stamps.items():
@@ -301,6 +331,12 @@ class SubmapAtlas:
     def occupied_points(self) -> Float32[np.ndarray, "n 3"]:
         """The means, in world, of all occupied Gaussians that no newer submap saw through."""
         return self.snapshot().occupied().means_world
+
+
+def _in_submap(instance: ObservedInstance, T_anchor_world: np.ndarray) -> ObservedInstance:
+    """The instance with its points in the axes of a submap, where they get codes."""
+    points = transform(T_anchor_world, instance.points_world.astype(np.float64)).astype(np.float32)
+    return dataclasses.replace(instance, points_world=points, box=_box_in(T_anchor_world, instance.box))
 
 
 def _placed(event: MapEvent, T_world_anchor: np.ndarray) -> MapEvent:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -21,6 +22,12 @@ NUM_FINE = NUM_BYTES - 1
 MAX_AXES_PER_BYTE = 8
 NUM_ROUNDS = 12
 MIN_EXAMPLES = 256
+
+
+class TextEncoder(Protocol):
+    """Gives a text's embedding, in the space of the image embeddings that a codebook was fitted to (CLIP, SigLIP)."""
+
+    def __call__(self, text: str, /) -> Float[np.ndarray, "d"]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +121,11 @@ class ProductCode:
             raise DamagedStore(f"the codebook has no array {error}; load another save.") from error
         return cls(means=means, axes=axes, centroids=centroids)
 
+    @classmethod
+    def within(cls, state: Mapping[str, np.ndarray]) -> ProductCode | None:
+        """The codebook of a saved map; None when it has no codes."""
+        return cls.of_arrays(state) if "code_means" in state else None
+
     def is_same(self, other: ProductCode) -> bool:
         """Whether codes of both mean the same."""
         return all(np.array_equal(array, other.arrays()[name]) for name, array in self.arrays().items())
@@ -126,6 +138,16 @@ class ProductCode:
                 "Use the encoder that it was fitted for."
             )
         return _units(embeddings)
+
+
+def needed_codebook(codebook: ProductCode | None) -> ProductCode:
+    """The codebook of a map that must have one."""
+    if codebook is None:
+        raise InvalidQuery(
+            "this map keeps no codes; make it (OccupancyLayer, SubmapAtlas or RobotMemory.open) with a codebook: "
+            "ProductCode.fit(embeddings)."
+        )
+    return codebook
 
 
 def _units(vectors: np.ndarray) -> Float32[np.ndarray, "n d"]:

@@ -12,13 +12,14 @@ from jaxtyping import Float, Float32, Float64, Int8, Int16, UInt8
 from embodied_mem.errors import ConfigError, InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy.changes import ChangeLog
-from embodied_mem.layers.occupancy.codes import ProductCode
+from embodied_mem.layers.occupancy.codes import ProductCode, needed_codebook
 from embodied_mem.layers.occupancy.config import OccupancyConfig
 from embodied_mem.layers.occupancy.floor_plan import FloorGrid, distance_field, floor_grid
 from embodied_mem.layers.occupancy.frontiers import Frontier, frontiers_of
 from embodied_mem.layers.occupancy.grid import FORMS, OCC_SCANNET_VOXEL_M, SemanticGrid, grid_shape
 from embodied_mem.layers.occupancy.labels import LabelTable
 from embodied_mem.layers.occupancy.lit_regions import LitRegion, lit_regions
+from embodied_mem.layers.occupancy.painting import paints_of
 from embodied_mem.layers.occupancy.snapshot import FREE, OCCUPIED, UNKNOWN, MapSnapshot
 from embodied_mem.layers.occupancy.visibility import Visibility, visibility_of
 from embodied_mem.messages import Frame, MapChange, MapEvent, Percept, PinholeCamera
@@ -53,38 +54,40 @@ class OccupancyLayer:
 
         Raises:
             StampRunsBackwards: the frame is older than the last one of its robot and sensor; nothing has changed.
+            InvalidQuery: the frame's features have another size than the codebook; nothing has changed.
         """
         frame = percept.frame
         check_order(self._last_stamps, frame)
+        paints = self._paints(percept)
         has_labels = percept.label_index is not None
         translation = self._translation(percept.labels) if has_labels else np.empty(0, dtype=np.int16)
         change = self._map.fuse(frame, percept.label_index, translation)
         self._last_stamps[frame.robot, frame.sensor] = frame.stamp_ns
-        if self.codebook is not None:
-            self._paint_instances(percept, self.codebook)
+        for points_world, owner, codes in paints:
+            self._map.paint(points_world, owner, codes)
         events = self._events(frame.stamp_ns)
         return dataclasses.replace(change, events=events) if events else change
 
-    def _paint_instances(self, percept: Percept, codebook: ProductCode) -> None:
-        """Give what instances look like to the Gaussians that they are made of."""
-        seen = [one for one in percept.instances if len(one.appearance) == codebook.num_dims]
-        if seen:
-            codes = codebook.encode(np.stack([one.appearance for one in seen]))
-            points = np.concatenate([one.points_world for one in seen]).astype(np.float64)
-            owner = np.repeat(np.arange(len(seen), dtype=np.int32), [len(one.points_world) for one in seen])
-            self._map.paint(points, owner, codes)
+    def _paints(self, percept: Percept) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """The points that get codes from this frame, which of the codes each gets, and the codes."""
+        if self.codebook is None:
+            return []
+        return [
+            (paint.points_world, paint.owner, self.codebook.encode(paint.embeddings))
+            for paint in paints_of(percept, self.codebook.num_dims, self.config.stride_px)
+        ]
 
     def paint(self, points_world: Float[np.ndarray, "n 3"], embeddings: Float[np.ndarray, "n d"]) -> None:
-        """Give embeddings (of a dense image encoder, say) to the Gaussians in whose cells the points lie.
+        """Give embeddings to the Gaussians in whose cells the points lie.
 
-        Points where there is no Gaussian are left out; of several in one cell the last one wins. Instances in percepts
-        whose appearance has the codebook's size are painted by `update`.
+        Points where there is no Gaussian are left out; of several in one cell the last one wins. A frame's features, and
+        instances whose appearance has the codebook's size, are painted by `update`.
 
         Raises:
             InvalidQuery: the layer was made without a codebook, or for embeddings of another size.
         """
         points = _check_vectors("points_world", points_world).astype(np.float64)
-        codes = self._needed_codebook().encode(embeddings)
+        codes = needed_codebook(self.codebook).encode(embeddings)
         if len(codes) != len(points):
             raise InvalidQuery(f"paint got {len(points)} points and {len(codes)} embeddings; give as many.")
         self._map.paint(points, np.arange(len(points), dtype=np.int32), codes)
@@ -97,18 +100,18 @@ class OccupancyLayer:
 
         Raises: as `paint`.
         """
-        codebook, rows = self._needed_codebook(), self._map.storage.rows()
-        snapshot = self.snapshot()
-        similarity = codebook.similarities(embedding, rows["code"])
-        is_lit = (similarity >= min_similarity) & (snapshot.occupancy > 0.5)
-        return lit_regions(snapshot.means_world[is_lit], similarity[is_lit], self.config.cell_m, min_cells)
+        means_world, similarity = self.alike(embedding, min_similarity)
+        return lit_regions(means_world, similarity, self.config.cell_m, min_cells)
 
-    def _needed_codebook(self) -> ProductCode:
-        if self.codebook is None:
-            raise InvalidQuery(
-                "this map keeps no codes; make it with OccupancyLayer(config, ProductCode.fit(embeddings))."
-            )
-        return self.codebook
+    def alike(
+        self, embedding: Float[np.ndarray, "d"], min_similarity: float
+    ) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n"]]:
+        """The means of the occupied Gaussians whose code's cosine with the embedding is at least `min_similarity`, and
+        those cosines."""
+        codebook, snapshot = needed_codebook(self.codebook), self.snapshot()
+        similarity = codebook.similarities(embedding, self._map.storage.rows()["code"])
+        is_alike = (similarity >= min_similarity) & (snapshot.occupancy > 0.5)
+        return snapshot.means_world[is_alike], similarity[is_alike]
 
     def _events(self, stamp_ns: int) -> tuple[MapEvent, ...]:
         """What has become certain to have changed."""

@@ -29,14 +29,14 @@ def lit_regions(
     cell_m: float,
     min_cells: int,
 ) -> list[LitRegion]:
-    """The regions of at least `min_cells` Gaussians, the most similar first."""
+    """The regions of at least `min_cells` Gaussians, the most similar first, of equal ones the largest."""
     cells = np.floor(means_world.astype(np.float64) / cell_m).astype(np.int64)
     regions = [
         _region(means_world[rows].astype(np.float64), similarity[rows])
         for rows in (touching(cells) if len(cells) else [])
         if len(rows) >= min_cells
     ]
-    return sorted(regions, key=lambda region: -region.similarity)
+    return sorted(regions, key=lambda region: (-region.similarity, -region.num_gaussians))
 
 
 def _region(means_world: np.ndarray, similarity: np.ndarray) -> LitRegion:
