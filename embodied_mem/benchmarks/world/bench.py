@@ -13,10 +13,11 @@ import numpy as np
 
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.benchmarks.world.baselines import AppendOnly, Baseline, LastSeen
-from embodied_mem.benchmarks.world.chronicle import distance_m
+from embodied_mem.benchmarks.world.chronicle import Chronicle, distance_m
 from embodied_mem.benchmarks.world.day import Day, DayReport, Witnesses, live
 from embodied_mem.benchmarks.world.degrade import HEADLINE, PERFECT, Condition
 from embodied_mem.benchmarks.world.exam import (
+    BETWEEN_ERRANDS,
     Tally,
     examine,
     examine_ost,
@@ -54,7 +55,7 @@ CURVES = (
 )
 """One fault at a time; the first days only, since each costs a memory of its own."""
 QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
-DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(210, 214))
+DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(210, 218))
 """Homes and errands that nothing was tuned on; memories get five frames a second."""
 NUM_CURVE_DAYS = 1
 
@@ -106,26 +107,42 @@ def _live_and_ask(day: Day, conditions: Sequence[Condition], totals: Totals, pro
             for one in conditions
         ]
         try:
-            totals.reports.append(live(day, witnesses, log_path, progress))
-            truth = TrueChronicle(log_path)
-            dory = questions_of(truth, finding_dory(), day.seed)
-            ost = ost_questions_of(truth, ost_types(), day.seed)
-            progress(f"day {day.seed}: asking {len(dory) + len(ost)} questions")
-            for one in witnesses:
-                ours = MemoryChronicle(one.memory)
-                totals.note(one.condition.name, OURS, examine(ours, truth, dory), examine_ost(ours, ost))
-                for name, baseline in one.baselines.items():
-                    totals.note(
-                        one.condition.name, name, examine(baseline, truth, dory), examine_ost(baseline, ost)
-                    )
-                if one.identity is not None:
-                    score = one.identity.idf1(truth.household, one.memory)
-                    totals.idf1.setdefault(one.condition.name, []).append(score)
-                if one.condition.is_perfect:
-                    totals.where_errors_m += _where_errors_m(ours, truth)
+            totals.reports.append(
+                live(day, witnesses, log_path, progress,
+                     between=lambda: _ask_between(day, witnesses, TrueChronicle(log_path), totals))
+            )  # fmt: skip
+            progress(f"day {day.seed}: asking at the end of the day")
+            _ask_at_end(day, witnesses, TrueChronicle(log_path), totals)
         finally:
             for one in witnesses:
                 one.memory.close()
+
+
+def _ask_between(day: Day, witnesses: Sequence[Witnesses], truth: TrueChronicle, totals: Totals) -> None:
+    """A few questions of every family after an errand; under single faults only the end of the day is asked about."""
+    questions = questions_of(truth, finding_dory(), day.seed, BETWEEN_ERRANDS)
+    for one in witnesses:
+        if one.condition in (PERFECT, HEADLINE):
+            for who, chronicle in _who_answers(one).items():
+                totals.note(one.condition.name, who, examine(chronicle, truth, questions), Tally())
+
+
+def _ask_at_end(day: Day, witnesses: Sequence[Witnesses], truth: TrueChronicle, totals: Totals) -> None:
+    """All families and types, and how well each memory told things apart and knows where they are."""
+    dory = questions_of(truth, finding_dory(), day.seed)
+    ost = ost_questions_of(truth, ost_types(), day.seed)
+    for one in witnesses:
+        name = one.condition.name
+        for who, chronicle in _who_answers(one).items():
+            totals.note(name, who, examine(chronicle, truth, dory), examine_ost(chronicle, ost))
+        if one.identity is not None:
+            totals.idf1.setdefault(name, []).append(one.identity.idf1(truth.household, one.memory))
+        if one.condition.is_perfect:
+            totals.where_errors_m += _where_errors_m(MemoryChronicle(one.memory), truth)
+
+
+def _who_answers(one: Witnesses) -> dict[str, Chronicle]:
+    return {OURS: MemoryChronicle(one.memory), **one.baselines}
 
 
 def _baselines(condition: Condition) -> dict[str, Baseline]:

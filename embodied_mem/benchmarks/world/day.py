@@ -49,9 +49,16 @@ class DayReport:
 
 
 def live(
-    day: Day, witnesses: Sequence[Witnesses], log_path: Path, progress: Callable[[str], None]
+    day: Day,
+    witnesses: Sequence[Witnesses],
+    log_path: Path,
+    progress: Callable[[str], None],
+    *,
+    between: Callable[[], None] = lambda: None,
 ) -> DayReport:
-    """Run the day; the simulator's truth goes to `log_path`, which no memory reads."""
+    """Run the day; the simulator's truth goes to `log_path`, which no memory reads. After each errand but the last
+    `between` is called.
+    """
     import gymnasium
 
     import embodied_mem.envs  # noqa: F401 (registers the environments)
@@ -65,7 +72,7 @@ def live(
         )
         names = env.unwrapped.category_names
         tellers = [_Teller(one, names, day.seed) for one in witnesses]
-        num_frames = 0
+        num_frames = num_done = 0
         for step in range(day.max_steps):
             must_look = step % day.observe_every == 0 or bool(info["events"])
             for teller in tellers:
@@ -74,6 +81,9 @@ def live(
             action = policy.act(observation, info)
             if policy.done:
                 break
+            if num_done < policy.num_done < day.num_errands:
+                num_done = policy.num_done
+                between()
             if step % 50 == 0:
                 progress(f"day {day.seed}: {policy.phase}, step {step}, {policy.num_done} errands")
             observation, _, _, _, info = env.step(action)

@@ -16,7 +16,9 @@ from embodied_mem.benchmarks.world.grading import is_right
 from embodied_mem.benchmarks.world.ost import OstType
 
 PER_FAMILY = 6
-"""Most questions of one family that one day gives."""
+"""Most questions of one family that one day gives at its end, and of one OST type."""
+BETWEEN_ERRANDS = 2
+"""Most questions of one family after each errand: the same words have other answers by then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +74,21 @@ class Tally:
         return dict(found)
 
 
-def questions_of(truth: Chronicle, families: Sequence[Family], seed: int) -> list[Question]:
-    """Up to `PER_FAMILY` questions of each family that the truth of the day decides."""
+def questions_of(
+    truth: Chronicle, families: Sequence[Family], seed: int, most: int = PER_FAMILY
+) -> list[Question]:
+    """Up to `most` questions of each family that the truth of the day so far decides."""
     found: list[Question] = []
+    num_errands = len(truth.errands())
     for index, family in enumerate(families):
-        rng = np.random.default_rng([seed, index])
+        rng = np.random.default_rng([seed, index, num_errands])
         made: list[Question] = []
         try:
-            for params in itertools.islice(family.vary(truth, rng), 4 * PER_FAMILY):
+            for params in itertools.islice(family.vary(truth, rng), 4 * most):
                 true = _answer(family, truth, params)
                 if true:
                     made.append(Question(family=family, params=params, true=tuple(true)))
-                if len(made) == PER_FAMILY:
+                if len(made) == most:
                     break
         except Undecided:
             pass

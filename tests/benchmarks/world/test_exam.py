@@ -291,12 +291,17 @@ def test_a_kind_of_thing_that_was_only_glimpsed_decides_nothing(tmp_path: Path) 
 
 @pytest.mark.mujoco
 def test_a_short_day_is_lived_and_answered(tmp_path: Path) -> None:
-    day = Day(seed=3, num_errands=1, observe_every=3, explores=False)
+    day = Day(seed=3, num_errands=2, observe_every=3, explores=False)
     with RobotMemory.open() as memory:
         baseline = LastSeen()
         witnesses = [Witnesses(condition=PERFECT, memory=memory, baselines={"last seen": baseline})]
-        report = live(day, witnesses, tmp_path / "log.jsonl", lambda doing: None)
-        assert report.num_errands == 1
+        between: list[int] = []
+        report = live(
+            day, witnesses, tmp_path / "log.jsonl", lambda doing: None,
+            between=lambda: between.append(len(TrueChronicle(tmp_path / "log.jsonl").errands())),
+        )  # fmt: skip
+        assert report.num_errands == 2
+        assert between == [1]  # the truth so far, while the simulator goes on writing
         truth = TrueChronicle(tmp_path / "log.jsonl")
         dory, ost = questions_of(truth, finding_dory(), 3), ost_questions_of(truth, ost_types(), 3)
         assert len(dory) > 30
