@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Int8
+from jaxtyping import Bool, Float32, Int8
 from scipy import ndimage
 
 from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, FloorMap
@@ -11,9 +11,8 @@ from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, Floo
 STEP_M = 0.1
 """Lower than this above the floor nothing stops a robot's wheels (and depth noise lies on the floor)."""
 ROBOT_HEIGHT_M = 1.35
-ABOVE_M = (1.35, 2.35)
-"""Between these heights most furniture has ended, and ceilings have not begun."""
-BELOW_CEILING_M = 1.95
+TALL_M, BELOW_CEILING_M = (1.35, 1.95), (1.95, 2.35)
+"""Between these heights most furniture has ended, all but walls has, and ceilings have not begun."""
 BLOCKED_SHARE = 0.3
 MIN_KNOWN_CELLS = 2
 MARGIN_CELLS = 2
@@ -37,6 +36,7 @@ def floor_map(
     return FloorMap(
         origin_world_m=(float(low[0]), float(low[1])), cell_m=cell_m, floor_z_m=floor_z_m,
         drivable=_drivable(free, occupied, shape), open_above=_open_above(free, occupied, shape),
+        is_shut=_closed(_band(free, occupied, shape, TALL_M)[1]),
     )  # fmt: skip
 
 
@@ -67,15 +67,27 @@ def _open_above(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int
 
     A column is blocked when `BLOCKED_SHARE` of its known cells are occupied: noise in the poses tears walls open.
     """
-    grid = np.full(shape[0] * shape[1], FLOOR_UNKNOWN, dtype=np.int8)
-    for low_m, high_m in ((ABOVE_M[0], BELOW_CEILING_M), (BELOW_CEILING_M, ABOVE_M[1])):
-        num_free, num_occupied = (
-            np.bincount(cell[(height > low_m) & (height < high_m)], minlength=len(grid))
-            for cell, height in (free, occupied)
-        )
-        num_known = num_free + num_occupied
-        is_blocked = num_occupied >= np.maximum(BLOCKED_SHARE * num_known, 1)
-        is_told = num_known >= MIN_KNOWN_CELLS
+    grid = np.full(shape, FLOOR_UNKNOWN, dtype=np.int8)
+    for band_m in (TALL_M, BELOW_CEILING_M):
+        is_told, is_blocked = _band(free, occupied, shape, band_m)
         grid[is_told] = np.where(is_blocked, FLOOR_BLOCKED, FLOOR_FREE)[is_told]
-    is_wall = ndimage.binary_closing(grid.reshape(shape) == FLOOR_BLOCKED, structure=np.ones((3, 3)))
-    return np.where(is_wall, FLOOR_BLOCKED, grid.reshape(shape)).astype(np.int8)
+    return np.where(_closed(grid == FLOOR_BLOCKED), FLOOR_BLOCKED, grid).astype(np.int8)
+
+
+def _band(
+    free: Columns, occupied: Columns, shape: tuple[int, int], band_m: tuple[float, float]
+) -> tuple[Bool[np.ndarray, "nx ny"], Bool[np.ndarray, "nx ny"]]:
+    """Which columns are known well enough between two heights, and which of all columns are blocked there."""
+    num_free, num_occupied = (
+        np.bincount(cell[(height > band_m[0]) & (height < band_m[1])], minlength=shape[0] * shape[1]).reshape(
+            shape
+        )
+        for cell, height in (free, occupied)
+    )
+    num_known = num_free + num_occupied
+    return num_known >= MIN_KNOWN_CELLS, num_occupied >= np.maximum(BLOCKED_SHARE * num_known, 1)
+
+
+def _closed(is_blocked: Bool[np.ndarray, "nx ny"]) -> Bool[np.ndarray, "nx ny"]:
+    """Without gaps of a cell."""
+    return np.asarray(ndimage.binary_closing(is_blocked, structure=np.ones((3, 3))), dtype=bool)

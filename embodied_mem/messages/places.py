@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int8
+from jaxtyping import Bool, Int8
 
 from embodied_mem.messages.areas import Area
 from embodied_mem.messages.knowledge import EntityId
@@ -18,7 +18,9 @@ class FloorMap:
     """The map seen as a floor plan, cell [i, j] around `origin_world_m` + (i, j) * `cell_m`.
 
     `drivable` is free where a robot's body fits in height, `open_above` free where only walls and tall furniture
-    would stand; both -1 unknown, 0 free, 1 blocked. `floor_z_m` is the height of the floor in world.
+    would stand; both -1 unknown, 0 free, 1 blocked. `is_shut` is where walls and tall furniture stand, as far as the
+    map has them: more than what `open_above` has blocked, since walls are often not seen up to the ceiling.
+    `floor_z_m` is the height of the floor in world.
     """
 
     origin_world_m: tuple[float, float]
@@ -26,6 +28,7 @@ class FloorMap:
     floor_z_m: float
     drivable: Int8[np.ndarray, "nx ny"]
     open_above: Int8[np.ndarray, "nx ny"]
+    is_shut: Bool[np.ndarray, "nx ny"]
 
     def cell_of(self, x_m: float, y_m: float) -> tuple[int, int]:
         """The cell that holds a point; it may lie outside the grid."""

@@ -28,15 +28,18 @@ CAMERA = PinholeCamera(fx=40.0, fy=40.0, cx=19.5, cy=14.5, width_px=40, height_p
 KITCHEN_POINT, HALL_POINT, BEDROOM_POINT = (2.0, 2.0, 1.2), (4.75, 2.0, 1.2), (7.3, 2.0, 1.2)
 
 
-def plan(*, blocked: tuple[Box, ...] = ()) -> FloorMap:
-    """The floor plan that a map of the home gives; `blocked` boxes stand on the floor."""
+def plan(*, blocked: tuple[Box, ...] = (), walls_seen_to_m: float = SIZE_M[2]) -> FloorMap:
+    """The floor plan that a map of the home gives; `blocked` boxes stand on the floor. Above `walls_seen_to_m` rays
+    have cut through the walls, except by the doors, as they do where a wall is seen only at a grazing angle.
+    """
     axes = [np.arange(CELL_M / 2, size, CELL_M) for size in SIZE_M]
     cells = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     is_occupied = np.zeros(len(cells), dtype=bool)
     for (x0, y0), (x1, y1), door_y in WALLS:
         is_wall = (cells[:, 0] > x0) & (cells[:, 0] < x1) & (cells[:, 1] > y0) & (cells[:, 1] < y1)
         is_doorway = (np.abs(cells[:, 1] - door_y) < DOOR_HALF_M) & (cells[:, 2] < 2.0)
-        is_occupied |= is_wall & ~is_doorway
+        is_seen = (cells[:, 2] < walls_seen_to_m) | (np.abs(cells[:, 1] - door_y) < 2 * DOOR_HALF_M)
+        is_occupied |= is_wall & ~is_doorway & is_seen
     for box in blocked:
         is_occupied |= box.contains(cells)
     cells = cells.astype(np.float32)

@@ -136,7 +136,7 @@ class HabitHome:
             drivable[np.ix_(_within(xs, x - 0.3, x + 0.3), _within(ys, y - 0.3, y + 0.3))] = FLOOR_FREE
         return FloorMap(
             origin_world_m=(bounds.x0, bounds.y0), cell_m=CELL_M, floor_z_m=0.0, drivable=drivable,
-            open_above=open_above,
+            open_above=open_above, is_shut=open_above == FLOOR_BLOCKED,
         )  # fmt: skip
 
     def _turn(self, room: str) -> int:

@@ -1,8 +1,8 @@
 """Rooms from free space: where passages are narrow, one room ends and the next begins; contents say what it is for.
 
 After Hydra (Hughes et al. 2022, section V): obstacles are dilated over a range of sizes, and the number of free parts
-that lasts longest is the number of rooms. We do so in the layer of free space above most furniture, and only up to
-the width of a doorway.
+that lasts longest is the number of rooms. We do so in the layer of free space above most furniture where nothing tall
+stands, and only up to the width of a doorway.
 """
 
 from __future__ import annotations
@@ -51,10 +51,13 @@ SYNONYMS = {
 def find_areas(floor: FloorMap) -> list[Area]:
     """The rooms' areas, largest first: every free cell belongs to one, and what stands in it too."""
     is_open = floor.open_above == FLOOR_FREE
-    cores = _cores(is_open, floor.cell_m)
+    is_clear = is_open & ~floor.is_shut
+    cores = _cores(is_clear, floor.cell_m)
     if cores is None:
         return []
-    rooms = _grown(cores, is_open, steps=max(is_open.shape) * 2)
+    rooms = cores
+    for may_grow in (is_clear, is_open):  # across a wall whose upper part was not seen only from both sides
+        rooms = _grown(rooms, may_grow, steps=max(is_open.shape) * 2)
     rooms = _grown(rooms, floor.open_above == FLOOR_UNKNOWN, steps=INTO_UNKNOWN_CELLS)
     rooms = _grown(rooms, floor.open_above == FLOOR_BLOCKED, steps=INTO_WALL_CELLS)
     areas = [
