@@ -8,23 +8,25 @@ if __name__ == "envs":
         "embodied_mem.envs. Write `import embodied_mem.envs` instead."
     )
 
+from typing import Any
+
 import gymnasium
 
-from .mujoco.mobile import MOBILE_TASK_NAMES
+from .mujoco.mobile import HOME_TASK_NAMES, HOME_TASKS_WITHOUT_GATE, TRACK_PERSON
 from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES, WITHOUT_GATE
 
 HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
 HABITAT_ID = "EmbodiedMem/Habitat-v0"
-TRACKING_ID = "EmbodiedMem/TrackPerson-v0"
 TRACKING_ENTRY = "embodied_mem.envs.mujoco.mobile.tracking:TrackPersonEnv"
 MOBILE_ENTRY = "embodied_mem.envs.mujoco.mobile.env:MobileTaskEnv"
 TABLETOP_ENTRY = "embodied_mem.envs.mujoco.tabletop.env:TabletopEnv"
+TASKS_WITHOUT_GATE = (*WITHOUT_GATE, *HOME_TASKS_WITHOUT_GATE)
 
-__all__ = ["HABITAT_ID", "HOUSEHOLD_ID", "register_all", "tabletop_id"]
+__all__ = ["HABITAT_ID", "HOUSEHOLD_ID", "TASKS_WITHOUT_GATE", "register_all", "task_id"]
 
 
-def tabletop_id(task: str, *, num_distracting_scenes: int = 0) -> str:
-    """The registered id of a tabletop task: plain, or with the scenes that its Interference variant has."""
+def task_id(task: str, *, num_distracting_scenes: int = 0) -> str:
+    """The registered id of a memory task: plain, or with the scenes that its Interference variant has."""
     return (
         f"EmbodiedMem/{task}-Interference{num_distracting_scenes}-v0"
         if num_distracting_scenes
@@ -38,17 +40,21 @@ def register_all() -> None:
         gymnasium.register(id=HOUSEHOLD_ID, entry_point="embodied_mem.envs.mujoco.household:HouseholdEnv")
     if HABITAT_ID not in gymnasium.registry:
         gymnasium.register(id=HABITAT_ID, entry_point="embodied_mem.envs.habitat.env:HabitatEnv")
-    if TRACKING_ID not in gymnasium.registry:
-        gymnasium.register(id=TRACKING_ID, entry_point=TRACKING_ENTRY)
-    for task in MOBILE_TASK_NAMES:
-        if f"EmbodiedMem/{task}-v0" not in gymnasium.registry:
-            gymnasium.register(id=f"EmbodiedMem/{task}-v0", entry_point=MOBILE_ENTRY, kwargs={"task": task})
-    for task in TASK_NAMES:
-        for num_scenes in (0,) if task in WITHOUT_GATE else (0, NUM_DISTRACTING_SCENES):
-            env_id = tabletop_id(task, num_distracting_scenes=num_scenes)
+    for task in (*TASK_NAMES, *HOME_TASK_NAMES):
+        for num_scenes in (0,) if task in TASKS_WITHOUT_GATE else (0, NUM_DISTRACTING_SCENES):
+            env_id = task_id(task, num_distracting_scenes=num_scenes)
             if env_id not in gymnasium.registry:
-                options = {"task": task, **({"interference": num_scenes} if num_scenes else {})}
-                gymnasium.register(id=env_id, entry_point=TABLETOP_ENTRY, kwargs=options)
+                gymnasium.register(id=env_id, **_made_by(task, num_scenes))
+
+
+def _made_by(task: str, num_scenes: int) -> dict[str, Any]:
+    options = {"interference": num_scenes} if num_scenes else {}
+    if task == TRACK_PERSON:
+        return {"entry_point": TRACKING_ENTRY, "kwargs": options}
+    return {
+        "entry_point": TABLETOP_ENTRY if task in TASK_NAMES else MOBILE_ENTRY,
+        "kwargs": {"task": task, **options},
+    }
 
 
 register_all()

@@ -42,12 +42,12 @@ def command(task: str, seed: int, delay: int, interference: int, as_json: bool) 
     """Play one episode of the memory task TASK, such as PutBlockBack (docs/tasks.md lists them)."""
     import gymnasium
 
-    from embodied_mem.envs import tabletop_id
+    from embodied_mem.envs import task_id
     from embodied_mem.envs.mujoco.tabletop.catalog import make_task
 
     facts = make_task(task).facts
     env: Any = gymnasium.make(
-        tabletop_id(task), delay=delay, interference=interference, disable_env_checker=True
+        task_id(task), delay=delay, interference=interference, disable_env_checker=True
     ).unwrapped
     try:
         result = _play(env, seed)

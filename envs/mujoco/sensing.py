@@ -92,3 +92,11 @@ def _is_rim(depth_m: Float32[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     rim[1:] |= down
     rim[:-1] |= down
     return rim
+
+
+def scaled(noise: DepthNoise, by: float) -> DepthNoise:
+    """A depth camera whose faults are `by` times as large."""
+    return DepthNoise(
+        floor_m=noise.floor_m * by, growth=noise.growth * by, rim_dropout=min(1.0, noise.rim_dropout * by),
+        dropout=min(1.0, noise.dropout * by),
+    )  # fmt: skip

@@ -20,9 +20,9 @@ def places(task: str, seed: int):
     """Where things stand in an episode, and what was hidden."""
     import gymnasium
 
-    from embodied_mem.envs import tabletop_id
+    from embodied_mem.envs import task_id
 
-    env = gymnasium.make(tabletop_id(task), image_size=(16, 16)).unwrapped
+    env = gymnasium.make(task_id(task), image_size=(16, 16)).unwrapped
     env.reset(seed=seed)
     layout, hidden = env.episode.layout.places, env.episode.hidden.index
     env.close()

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
 
-from embodied_mem.envs import tabletop_id
+from embodied_mem.envs import task_id
 from embodied_mem.errors import MissingExtra, StoreError
 
 DATA_FILE = "data/chunk-{chunk:03d}/file-{file:03d}.parquet"
@@ -60,7 +60,7 @@ def demonstrate(task: str, seeds: Sequence[int], **options: Any) -> Iterator[Dem
     from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
 
     env: Any = gymnasium.make(
-        tabletop_id(task), obs_modes=("rgb",), disable_env_checker=True, **options
+        task_id(task), obs_modes=("rgb",), disable_env_checker=True, **options
     ).unwrapped
     try:
         for seed in seeds:

@@ -26,7 +26,7 @@ class NoMemory:
     def sightings(self, label: str) -> list[Sighting]:
         return []
 
-    def deeds(self, kind: str) -> int | None:
+    def deeds(self, kind: str) -> list[Event] | None:
         return None
 
 
@@ -52,8 +52,8 @@ class FrameStack:
     def sightings(self, label: str) -> list[Sighting]:
         return [one for frame in self._frames for one in frame if one.label == label]
 
-    def deeds(self, kind: str) -> int | None:
-        return sum(event.kind == kind for events in self._deeds for event in events)
+    def deeds(self, kind: str) -> list[Event] | None:
+        return [event for events in self._deeds for event in events if event.kind == kind]
 
 
 class LastSeen:
@@ -76,7 +76,7 @@ class LastSeen:
         found = [one for (kept, _), one in self._last.items() if kept == label]
         return sorted(found, key=lambda one: one.from_ns)
 
-    def deeds(self, kind: str) -> int | None:
+    def deeds(self, kind: str) -> list[Event] | None:
         return None
 
 
@@ -99,5 +99,5 @@ class AppendOnly:
     def sightings(self, label: str) -> list[Sighting]:
         return [one for one in self._seen if one.label == label]
 
-    def deeds(self, kind: str) -> int | None:
-        return sum(event.kind == kind for event in self._deeds)
+    def deeds(self, kind: str) -> list[Event] | None:
+        return [event for event in self._deeds if event.kind == kind]

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from embodied_mem.envs import tabletop_id
-from embodied_mem.envs.mujoco.mobile import MOBILE_TASK_NAMES
+from embodied_mem.envs import task_id
+from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.envs.mujoco.tabletop import TASK_NAMES
 from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
 
@@ -30,14 +30,14 @@ def strip_of(task: str) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _table_views(task: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    env: Any = gymnasium.make(tabletop_id(task), image_size=SIZE_PX, obs_modes=("rgb",)).unwrapped
+    env: Any = gymnasium.make(task_id(task), image_size=SIZE_PX, obs_modes=("rgb",)).unwrapped
     observation, _ = env.reset(seed=SEED)
     expert = ScriptedExpert(env.episode)
     yield from _played(env, observation, expert.act)
 
 
 def _mobile_views(task: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    env: Any = gymnasium.make(f"EmbodiedMem/{task}-v0", image_size=SIZE_PX).unwrapped
+    env: Any = gymnasium.make(task_id(task), image_size=SIZE_PX).unwrapped
     observation, _ = env.reset(seed=SEED)
     yield from _played(env, observation, env.expert_action)
 
@@ -56,7 +56,7 @@ def write_pictures(folder: Path) -> list[Path]:
     """One PNG a task."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for task in (*TASK_NAMES, *MOBILE_TASK_NAMES, "TrackPerson"):
+    for task in (*TASK_NAMES, *HOME_TASK_NAMES):
         path = folder / f"{task}.png"
         Image.fromarray(strip_of(task)).quantize(64).save(path, optimize=True)
         paths.append(path)

@@ -14,8 +14,9 @@ from jaxtyping import UInt8
 from embodied_mem.benchmarks.suite.memories import AppendOnly, FrameStack, LastSeen, NoMemory
 from embodied_mem.benchmarks.suite.policies import make_policy
 from embodied_mem.benchmarks.suite.protocol import MakeMemory, TaskMemory
-from embodied_mem.envs import tabletop_id
+from embodied_mem.envs import task_id
 from embodied_mem.envs.frames import to_events, to_frame
+from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, did_you_mean
 
 OnPicture = Callable[[UInt8[np.ndarray, "h w 3"]], None]
@@ -67,9 +68,10 @@ class Cell:
     @property
     def options(self) -> dict[str, Any]:
         """The env's."""
+        rules = {} if self.task in HOME_TASK_NAMES else {"strict": self.strict}
         return {
-            "delay": self.delay, "interference": self.interference, "noise": self.noise, "strict": self.strict,
-            "image_size": IMAGE_PX,
+            "delay": self.delay, "interference": self.interference, "noise": self.noise, "image_size": IMAGE_PX,
+            **rules,
         }  # fmt: skip
 
 
@@ -114,7 +116,7 @@ def make_memory(name: str) -> TaskMemory:
 
 @contextmanager
 def _opened(cell: Cell) -> Iterator[Any]:
-    env = gymnasium.make(tabletop_id(cell.task), disable_env_checker=True, **cell.options).unwrapped
+    env = gymnasium.make(task_id(cell.task), disable_env_checker=True, **cell.options).unwrapped
     try:
         yield env
     finally:

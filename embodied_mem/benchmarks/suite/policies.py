@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from gymnasium.spaces import Discrete
 from jaxtyping import Float32
 
+from embodied_mem.benchmarks.suite.home_skills import make_home_policy
 from embodied_mem.benchmarks.suite.protocol import TaskMemory
 from embodied_mem.benchmarks.suite.seeing import sightings_of
 from embodied_mem.benchmarks.suite.skills import SKILLS, Recalled, View
+from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.envs.mujoco.tabletop.expert import REST, ScriptedExpert, key_pose_action
 from embodied_mem.envs.mujoco.tabletop.task import KeyPose
 from embodied_mem.errors import ConfigError, did_you_mean
@@ -25,7 +28,8 @@ if TYPE_CHECKING:
     from embodied_mem.policy.memory_policy import MemoryPolicy
 
 Proprio = Float32[np.ndarray, "p"]
-Action = Float32[np.ndarray, "4"]
+Action = Float32[np.ndarray, "4"] | int
+"""Four numbers on the table, one in a home."""
 
 
 class Policy(Protocol):
@@ -66,20 +70,24 @@ class SkillPolicy:
 class ExpertPolicy:
     """The scripted expert, which knows what was hidden."""
 
-    def __init__(self, env: Any) -> None:
-        self._expert = ScriptedExpert(env.episode)
+    def __init__(self, env: Any, task: str) -> None:
+        self._act: Callable[[], Action] = (
+            env.expert_action if task in HOME_TASK_NAMES else ScriptedExpert(env.episode).act
+        )
 
     def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
-        return self._expert.act()
+        return self._act()
 
 
 class RandomPolicy:
     """Anything at all."""
 
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
+    def __init__(self, env: Any, rng: np.random.Generator) -> None:
+        self._rng, self._actions = rng, env.action_space
 
     def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
+        if isinstance(self._actions, Discrete):
+            return int(self._rng.integers(self._actions.n))
         return self._rng.uniform(-1.0, 1.0, 4).astype(np.float32)
 
 
@@ -107,10 +115,15 @@ class CheckpointPolicy:
 MakePolicy = Callable[[Any, str, np.random.Generator], Policy]
 """From the env (reset to the episode), the task's name and random numbers of the policy's own."""
 
+
+def _skilled(env: Any, task: str, rng: np.random.Generator) -> Policy:
+    return make_home_policy(env, task, rng) if task in HOME_TASK_NAMES else SkillPolicy(task, rng)
+
+
 POLICIES: dict[str, MakePolicy] = {
-    "skills": lambda env, task, rng: SkillPolicy(task, rng),
-    "expert": lambda env, task, rng: ExpertPolicy(env),
-    "random": lambda env, task, rng: RandomPolicy(rng),
+    "skills": _skilled,
+    "expert": lambda env, task, rng: ExpertPolicy(env, task),
+    "random": lambda env, task, rng: RandomPolicy(env, rng),
 }
 CHECKPOINT = ".pt"
 

@@ -49,8 +49,8 @@ class TaskMemory(Protocol):
     def sightings(self, label: str) -> list[Sighting]:
         """What is remembered of things of a label, oldest first; empty when nothing is."""
 
-    def deeds(self, kind: str) -> int | None:
-        """How often the robot did something of a kind (press, pick, place, open); None when it is not remembered."""
+    def deeds(self, kind: str) -> list[Event] | None:
+        """What the robot did of a kind (press, pick, place, open, search), oldest first; None when deeds are not kept."""
 
 
 MakeMemory = Callable[[], TaskMemory]

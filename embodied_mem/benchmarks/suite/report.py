@@ -33,9 +33,13 @@ ABOUT = (
 
 def chances(tasks: Sequence[str]) -> dict[str, float]:
     """The proven chance level of each task."""
+    from embodied_mem.envs.mujoco.mobile import TRACK_PERSON
+    from embodied_mem.envs.mujoco.mobile import tasks as in_a_home
+    from embodied_mem.envs.mujoco.mobile.tracking import CHANCE
     from embodied_mem.envs.mujoco.tabletop.catalog import make_task
 
-    return {task: make_task(task).facts.chance for task in tasks}
+    home = {TRACK_PERSON: CHANCE, **{name: task().facts.chance for name, task in in_a_home.TASKS.items()}}
+    return {task: home[task] if task in home else make_task(task).facts.chance for task in tasks}
 
 
 def make_result(
@@ -127,7 +131,7 @@ def _curves(done: Done, chance: Mapping[str, float]) -> list[Section]:
             found.append(
                 Picture(
                     title=f"Success over {axis}", image=_curve(done, chance, axis),
-                    caption="Mean over the tasks, each with its own chance; the dashed line is the mean chance.",
+                    caption="Mean over the tasks that have a gate; the dashed line is the mean of their chances.",
                 )
             )  # fmt: skip
     return found
@@ -136,10 +140,15 @@ def _curves(done: Done, chance: Mapping[str, float]) -> list[Section]:
 def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarray, "h w 3"]:
     from matplotlib.figure import Figure
 
+    values: dict[str, set[float]] = {}
+    for cell in done:
+        values.setdefault(cell.task, set()).add(getattr(cell, axis))
+    # A mean over different tasks at different points would be no curve.
+    shown = {cell: outcomes for cell, outcomes in done.items() if len(values[cell.task]) > 1}
     figure = Figure(figsize=(7.0, 3.6), dpi=100)
     axes = figure.add_subplot()
-    for policy, memory in dict.fromkeys((cell.policy, cell.memory) for cell in done):
-        mine = {c: o for c, o in done.items() if (c.policy, c.memory) == (policy, memory)}
+    for policy, memory in dict.fromkeys((cell.policy, cell.memory) for cell in shown):
+        mine = {c: o for c, o in shown.items() if (c.policy, c.memory) == (policy, memory)}
         points: dict[float, list[float]] = {}
         for cell, outcomes in mine.items():
             points.setdefault(getattr(cell, axis), []).append(
@@ -152,7 +161,9 @@ def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarr
             marker="o",
             label=memory if asks_memory(policy) else policy,
         )
-    axes.axhline(float(np.mean([chance[cell.task] for cell in done])), ls="--", color="gray", lw=1)
+    axes.axhline(
+        float(np.mean([chance[task] for task in {cell.task for cell in shown}])), ls="--", color="gray", lw=1
+    )
     axes.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()

@@ -9,13 +9,14 @@ from typing import Any
 from embodied_mem.benchmarks.suite.protocol import Sighting
 from embodied_mem.benchmarks.suite.seeing import sightings_of
 from embodied_mem.errors import EmbodiedMemError, MissingExtra
-from embodied_mem.layers.world import WorldConfig
 from embodied_mem.messages import Entity, Event, Frame
 from embodied_mem.perception import PerceptionConfig
 from embodied_mem.robot_memory import RobotMemory, RobotMemoryConfig
 
 CONFIG = RobotMemoryConfig(
-    perception=PerceptionConfig(min_pixels=8, stuff_labels=("table", "cover", "robot")), world=WorldConfig()
+    perception=PerceptionConfig(
+        min_pixels=8, stuff_labels=(*PerceptionConfig().stuff_labels, "table", "cover", "robot")
+    )
 )
 MOST_RESULTS = 400
 
@@ -28,13 +29,11 @@ class OurMemory:
     def __init__(self, *, with_history: bool = True) -> None:
         self._with_history = with_history
         self._memory: RobotMemory | None = None
-        self._num_deeds: dict[str, int] = {}
 
     def reset(self) -> None:
         if self._memory is not None:
             self._memory.close()
         self._memory = RobotMemory.open(config=CONFIG)
-        self._num_deeds = {}
 
     def observe(self, frame: Frame) -> None:
         self._opened().observe(frame)
@@ -48,9 +47,9 @@ class OurMemory:
         ]
         return sorted(found, key=lambda one: one.from_ns)
 
-    def deeds(self, kind: str) -> int | None:
+    def deeds(self, kind: str) -> list[Event] | None:
         answer = self._opened().questions.events(kind=kind)
-        return len(answer.value or ())  # no answer: no such deed was ever recorded
+        return [one.event for one in answer.value or ()]  # no answer: no such deed was ever recorded
 
     def _opened(self) -> RobotMemory:
         assert self._memory is not None, "reset() begins an episode"
@@ -118,7 +117,7 @@ class EmemMemory:
         fitting = [one for one in found if hasattr(one, "coordinates") and one.text.endswith(f" {label}")]
         return sorted((_from_emem(one, label) for one in fitting), key=lambda one: one.from_ns)
 
-    def deeds(self, kind: str) -> int | None:
+    def deeds(self, kind: str) -> list[Event] | None:
         return None
 
 

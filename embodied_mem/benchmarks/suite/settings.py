@@ -10,6 +10,8 @@ from pathlib import Path
 from embodied_mem.benchmarks.suite.play_out import MEMORIES, Cell
 from embodied_mem.benchmarks.suite.policies import asks_memory, can_act_on, check_policy
 from embodied_mem.benchmarks.suite.skills import SKILLS
+from embodied_mem.envs import TASKS_WITHOUT_GATE
+from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
 QUICK_SEEDS, SEEDS = tuple(range(4)), tuple(range(50))
@@ -21,10 +23,10 @@ class SuiteSettings:
     """Lists are crossed with one another. seeds: a list or `begin:end`. processes: how many run at once.
 
     A memory is a name or `module:attribute`; a policy "skills", "expert", "random", a checkpoint (*.pt) or
-    `module:attribute`. Experts, random actions and checkpoints ask no memory of the suite's.
+    `module:attribute`. strict=False: the published rules, which tasks in a home do not have. Experts, random actions and checkpoints ask no memory of the suite's.
     """
 
-    task: tuple[str, ...] = tuple(SKILLS)
+    task: tuple[str, ...] = (*SKILLS, *HOME_TASK_NAMES)
     policy: tuple[str, ...] = ("skills",)
     memory: tuple[str, ...] = DEFAULT_MEMORIES
     delay: tuple[int, ...] = (2,)
@@ -36,7 +38,7 @@ class SuiteSettings:
     out: Path = Path("outputs/bench/suite")
 
     def __post_init__(self) -> None:
-        _check("task", self.task, SKILLS)
+        _check("task", self.task, (*SKILLS, *HOME_TASK_NAMES))
         for name in self.policy:
             check_policy(name)
         _check("memory", [name for name in self.memory if ":" not in name], MEMORIES)
@@ -53,12 +55,12 @@ class SuiteSettings:
         ):
             if not can_act_on(policy, task):
                 continue
-            has_gate = task != "LiftNTimes"
+            has_gate = task not in TASKS_WITHOUT_GATE
             found[
                 Cell(
                     task=task, policy=policy, memory=memory if asks_memory(policy) else "none",
                     delay=delay if has_gate else self.delay[0], interference=scenes if has_gate else 0, noise=noise,
-                    strict=self.strict,
+                    strict=self.strict or task in HOME_TASK_NAMES,
                 )
             ] = None  # fmt: skip
         if not found:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import TypeVar
 
 import numpy as np
 
 from embodied_mem.benchmarks.suite.protocol import Sighting, TaskMemory, Vector3
 from embodied_mem.envs.mujoco.tabletop.task import KeyPose, carry, press
 
+Option = TypeVar("Option")
 MIDDLE: Vector3 = (0.06, 0.0, 0.0)
 BACK: Vector3 = (0.24, 0.0, 0.0)
 PAD_TOP_M = 0.004
@@ -56,7 +58,7 @@ class Recalled:
         found = self.of(label)
         return found[0] if found else None
 
-    def any_of(self, options: Sequence[Sighting]) -> Sighting:
+    def any_of(self, options: Sequence[Option]) -> Option:
         """A guess."""
         return options[int(self.rng.integers(len(options)))]
 
@@ -282,8 +284,8 @@ def _follow_cup(view: View, past: Recalled) -> list[KeyPose]:
 
 def _lift_or_press(view: View, past: Recalled) -> list[KeyPose]:
     """Called again after each lift: without a count it goes on with the probability that serves best."""
-    num_lifts = past.memory.deeds("place")
-    goes_on = past.rng.random() < 0.75 if num_lifts is None else num_lifts < 3
+    lifts = past.memory.deeds("place")
+    goes_on = past.rng.random() < 0.75 if lifts is None else len(lifts) < 3
     if not goes_on:
         return press_button(view)
     x, y, z = block_base(view.one("block"))

@@ -14,8 +14,8 @@ from jaxtyping import UInt8
 from embodied_mem.errors import ConfigError
 
 from ..categories import CATEGORY_NAMES, ID_DIVISOR
-from ..config import HouseholdConfig
-from ..sensing import HeadCamera
+from ..config import REALISTIC_NOISE, HouseholdConfig
+from ..sensing import HeadCamera, scaled
 from ..tabletop.episode import Streams
 from ..world import HouseholdWorld
 from .config import MobileConfig
@@ -61,6 +61,15 @@ class HomeTaskEnv(gymnasium.Env[Observation, int], ABC):
     @abstractmethod
     def _observe(self) -> Observation:
         """What the robot senses now."""
+
+    def _camera_in(self, world: HouseholdWorld) -> HeadCamera:
+        """The head's camera in a world, by the options. Make and use it in one thread."""
+        config = HouseholdConfig(
+            image_size=self.config.image_size, instance_ids=self.config.instance_ids,
+            depth_noise=scaled(REALISTIC_NOISE, self.config.noise),
+        )  # fmt: skip
+        rng = np.random.default_rng(0)
+        return HeadCamera(world, config, rng, rng)
 
     @abstractmethod
     def _make_home(self, seed: tuple[int, ...]) -> HeadCamera:

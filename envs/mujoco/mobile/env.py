@@ -14,9 +14,11 @@ from gymnasium import spaces
 from embodied_mem.errors import ConfigError, did_you_mean
 
 from ..sensing import HeadCamera
+from ..tabletop.interference import SCENE_STEPS
 from .base import FOVY_DEG, HomeTaskEnv, Observation
 from .config import NUM_PLACES, make_config
-from .stage import Stage, make_camera, make_stage
+from .interference import Scene, draw_scenes
+from .stage import Stage, make_stage, spot_of
 from .tasks import TASKS, MobileTask, SearchNoRevisit
 
 
@@ -42,7 +44,9 @@ class MobileTaskEnv(HomeTaskEnv):
         """A new episode; the same seed gives the same home and the same pictures, to the byte."""
         super().reset(seed=seed)
         self._begin(self.task.facts.num_values, options)
+        self._scenes: list[Scene] = draw_scenes(self._streams.nuisance, self.config.interference)
         self._searched: set[int] = set()
+        self._events: list[dict[str, Any]] = []
         self._outcome: bool | None = None
         self.stage.clear()
         self._reseed(self._streams.cue_images)
@@ -54,6 +58,7 @@ class MobileTaskEnv(HomeTaskEnv):
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One look or one choice. Reward 1.0 for a right choice (SearchNoRevisit: for finding it), else 0.0."""
         self._tick()
+        self._events = []
         match self.phase:
             case "cue":
                 self._advance_cue(int(action))
@@ -89,8 +94,17 @@ class MobileTaskEnv(HomeTaskEnv):
             self.stage.look_at(action)
 
     def _advance_gate(self) -> None:
-        if self._since >= self.config.delay:
+        steps = self._since - self.config.delay
+        if steps >= SCENE_STEPS * len(self._scenes):
             self.phase, self._since = "choice", 0
+            self.stage.clear()
+        elif steps >= 0:
+            self._distract(self._scenes[steps // SCENE_STEPS], steps % SCENE_STEPS)
+
+    def _distract(self, scene: Scene, step: int) -> None:
+        for thing, (place, which) in enumerate(scene.spots):
+            self.stage.put(self.stage.places[thing].thing.id, spot_of(self.stage, place, which, thing))
+        self.stage.look_at(scene.looks[step])
 
     def _advance_choice(self, action: int) -> None:
         if isinstance(self.task, SearchNoRevisit):
@@ -105,13 +119,21 @@ class MobileTaskEnv(HomeTaskEnv):
     def _search(self, action: int) -> None:
         if action >= NUM_PLACES:
             return
+        self._events.append(self._search_event(action))
         if action in self._searched or action == self.hidden:
             self._outcome = action == self.hidden and action not in self._searched
         self._searched.add(action)
 
+    def _search_event(self, place: int) -> dict[str, Any]:
+        receptacle = self.stage.places[place].receptacle
+        return {
+            "kind": "search", "category": receptacle.category, "position_world": receptacle.centre_world,
+            "start_ns": self.stamp_ns - self.config.step_ns, "end_ns": self.stamp_ns, "outcome": None,
+        }  # fmt: skip
+
     def _make_home(self, seed: tuple[int, ...]) -> HeadCamera:
         self._stage = make_stage(seed, self.config.image_size, FOVY_DEG)
-        return make_camera(self._stage, self.config.image_size, self.config.instance_ids)
+        return self._camera_in(self._stage.world)
 
     def _observe(self) -> Observation:
         r = self.stage.world.robot
@@ -123,7 +145,7 @@ class MobileTaskEnv(HomeTaskEnv):
         if self.phase == "over" and not self._outcome:
             failure = "no_commit" if self._outcome is None else "recall"
         info: dict[str, Any] = {
-            "stamp_ns": self.stamp_ns, "events": [], "success": bool(self._outcome), "failure": failure,
+            "stamp_ns": self.stamp_ns, "events": self._events, "success": bool(self._outcome), "failure": failure,
         }  # fmt: skip
         if self.config.truth_in_info:
             info["truth"] = {"hidden": self.hidden, "phase": self.phase}

@@ -12,7 +12,6 @@ from ..home import Home, free_space, generate_home
 from ..mjcf import CAMERA_HEIGHT_M, write_mjcf
 from ..parts import wrap_angle
 from ..plan import Receptacle
-from ..sensing import HeadCamera
 from ..stocking import MovableObject, Spot, find_spot
 from ..viewpoints import find_viewpoints
 from ..world import OUT_OF_THE_WORLD, HouseholdWorld, ObjectState
@@ -92,7 +91,7 @@ def make_stage(seed: tuple[int, ...], image_size: tuple[int, int], fovy_deg: flo
     return stage
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=64)
 def draw_setting(seed: tuple[int, ...]) -> Setting:
     """A home and its places. Homes that do not offer them are drawn again, from the same stream of numbers."""
     rng = np.random.default_rng(seed)
@@ -148,15 +147,8 @@ def _place(
     return None
 
 
-def standing(spot: Spot, thing: MovableObject, largest_height_m: float) -> Spot:
-    """The spot for one thing: it was found for the largest, whose middle is higher."""
+def spot_of(stage: Stage, place: int, which: int, thing: int) -> Spot:
+    """One of a place's two spots, at the height of a place's thing: spots were found for the tallest of the things."""
+    spot, tallest_m = stage.places[place].spots[which], max(one.thing.size_m[2] for one in stage.places)
     x, y, z = spot.position_world
-    return replace(spot, position_world=(x, y, z - (largest_height_m - thing.size_m[2]) / 2))
-
-
-def make_camera(stage: Stage, image_size: tuple[int, int], instance_ids: str) -> HeadCamera:
-    """The head's camera. Make and use it in one thread."""
-    from ..config import HouseholdConfig
-
-    config = HouseholdConfig(image_size=image_size, instance_ids=instance_ids)
-    return HeadCamera(stage.world, config, np.random.default_rng(0), np.random.default_rng(0))
+    return replace(spot, position_world=(x, y, z - (tallest_m - stage.places[thing].thing.size_m[2]) / 2))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from ..stocking import Spot
 from .config import NUM_PLACES
-from .stage import Stage, standing
+from .stage import Stage, spot_of
 
 K = NUM_PLACES
 
@@ -46,12 +45,6 @@ class MobileTask(ABC):
     @abstractmethod
     def expert_looks(self) -> list[int]:
         """Which places the expert looks at during the cue."""
-
-
-def spot_of(stage: Stage, place: int, which: int, thing: int) -> Spot:
-    """One of a place's two spots, at the height of a place's thing."""
-    tallest = max(one.thing.size_m[2] for one in stage.places)
-    return standing(stage.places[place].spots[which], stage.places[thing].thing, tallest)
 
 
 class FetchSeenObject(MobileTask):

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ..config import HouseholdConfig
 from ..home import Home, free_space, generate_home
 from ..mjcf import ROBOT_RADIUS_M, write_mjcf
 from ..navigation import is_blocked
 from ..parts import rectangle_array, wrap_angle
 from ..sensing import HeadCamera
+from ..tabletop.interference import SCENE_STEPS
 from ..world import PERSON_RADIUS_M, HouseholdWorld
 from .base import FOVY_DEG, HomeTaskEnv, Observation
 from .config import make_config
@@ -55,7 +55,10 @@ class TrackPersonEnv(HomeTaskEnv):
         self._begin(NUM_PEOPLE, options)
         self.num_following, self.has_collided = 0, False
         self._send_home()
-        self._show(self.walks.shown_at)
+        self._scenes: list[int] = self._streams.nuisance.integers(
+            NUM_PEOPLE, size=self.config.interference
+        ).tolist()
+        self._show(self.hidden)
         self._reseed(self._streams.cue_images)
         return self._observe(), self._info()
 
@@ -69,8 +72,7 @@ class TrackPersonEnv(HomeTaskEnv):
             self._show(None)
             self._reseed(self._streams.choice_images)
         elif self.phase == "gate" and self._since >= self.config.delay:
-            self._enter("choice")
-            self._walk(0)
+            self._advance_gate((self._since - self.config.delay) // SCENE_STEPS)
         is_over = self.phase == "over"
         return self._observe(), float(is_over and self.is_right), is_over, False, self._info()
 
@@ -95,12 +97,19 @@ class TrackPersonEnv(HomeTaskEnv):
         """What the expert does now: it knows where the right person is, and the way there."""
         if self.phase != "choice":
             return 0
-        robot, (x, y, _) = self.world.robot, self.walks.poses[min(self._since, NUM_STEPS - 1), self.hidden]
-        here, there = (robot.x, robot.y), (float(x), float(y))
+        x, y, _ = self.walks.poses[min(self._since, NUM_STEPS - 1), self.hidden]
+        return self.action_towards((float(x), float(y)))
+
+    def action_towards(self, there: tuple[float, float], keep_m: float = KEEP_M) -> int:
+        """What brings the robot nearer to a place by the free way, and makes it stand `keep_m` before it, facing it. It
+        knows the home's floor plan.
+        """
+        robot = self.world.robot
+        here = (robot.x, robot.y)
         sees = not is_blocked(here, there, self._walls)
         route = self._space.route(here, there)
         ahead = [p for p in route if math.dist(p, here) > 0.25] or [there]
-        is_near = sees and math.dist(here, there) < KEEP_M
+        is_near = sees and math.dist(here, there) < keep_m
         towards = there if is_near else ahead[0]
         turn = wrap_angle(math.atan2(towards[1] - robot.y, towards[0] - robot.x) - robot.yaw_rad)
         if abs(turn) > TURN_RAD_S * STEP_S / 2:
@@ -137,10 +146,17 @@ class TrackPersonEnv(HomeTaskEnv):
         robot.x, robot.y, robot.yaw_rad, robot.pan_rad, robot.tilt_rad = x, y, yaw, 0.0, HEAD_TILT_RAD
         robot.speed_m_s = robot.turn_rad_s = 0.0
 
-    def _show(self, place: tuple[float, float, float] | None) -> None:
-        """Only the one to follow, or nobody."""
+    def _advance_gate(self, scene: int) -> None:
+        if scene < len(self._scenes):
+            self._show(self._scenes[scene])
+        else:
+            self._enter("choice")
+            self._walk(0)
+
+    def _show(self, who: int | None) -> None:
+        """Only one of the people, or nobody."""
         for index in range(NUM_PEOPLE):
-            stand(self.world, index, place if index == self.hidden else None)
+            stand(self.world, index, self.walks.shown_at if index == who else None)
 
     def _walk(self, step: int) -> None:
         for index, (x, y, yaw) in enumerate(self.walks.poses[min(step, NUM_STEPS - 1)].tolist()):
@@ -153,9 +169,7 @@ class TrackPersonEnv(HomeTaskEnv):
         self.world = HouseholdWorld(home, with_people(written))
         self._space = free_space(home.plan)
         self._walls = rectangle_array(home.plan.sight_blockers())
-        config = HouseholdConfig(image_size=self.config.image_size, instance_ids=self.config.instance_ids)
-        rng = np.random.default_rng(0)
-        return HeadCamera(self.world, config, rng, rng)
+        return self._camera_in(self.world)
 
     def _observe(self) -> Observation:
         r = self.world.robot

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int32
 
-from ..config import REALISTIC_NOISE, DepthNoise
+from ..config import REALISTIC_NOISE
 from ..rendering import OffscreenView, camera_matrix
-from ..sensing import add_noise
+from ..sensing import add_noise, scaled
 from .config import TabletopConfig
 from .props import ID_DIVISOR
 from .scene import FOVY_DEG
@@ -95,11 +95,3 @@ class TableCameras:
         ids = self._base_id + numbers
         ids[0] = 0
         return ids
-
-
-def scaled(noise: DepthNoise, by: float) -> DepthNoise:
-    """A depth camera whose faults are `by` times as large."""
-    return DepthNoise(
-        floor_m=noise.floor_m * by, growth=noise.growth * by, rim_dropout=min(1.0, noise.rim_dropout * by),
-        dropout=min(1.0, noise.dropout * by),
-    )  # fmt: skip

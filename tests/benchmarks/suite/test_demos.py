@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from embodied_mem.envs import tabletop_id
+from embodied_mem.envs import task_id
 from embodied_mem.errors import StoreError
 
 pytestmark = pytest.mark.mujoco
@@ -39,7 +39,7 @@ def test_what_is_read_is_what_the_expert_saw_and_did(tmp_path: Path, monkeypatch
 
 def test_the_recorded_actions_solve_the_recorded_seeds_again(tmp_path: Path) -> None:
     demos.record_demos("PutBlockBack", range(3), tmp_path, **OPTIONS)
-    env = gymnasium.make(tabletop_id("PutBlockBack"), **OPTIONS)
+    env = gymnasium.make(task_id("PutBlockBack"), **OPTIONS)
     for demo in demos.read_demos(tmp_path):
         env.reset(seed=demo.seed)
         for action in demo.action:

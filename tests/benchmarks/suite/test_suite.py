@@ -63,6 +63,31 @@ class TestPlaying:
         assert sum(outcome.success for outcome in with_list) == len(seeds)
         assert sum(outcome.success for outcome in without) < len(seeds)
 
+    @pytest.mark.parametrize("task", ["FetchSeenObject", "MovedObject", "WhatChanged", "SearchNoRevisit"])
+    def test_a_list_of_everything_solves_the_tasks_in_a_home_and_no_memory_does_not(self, task: str) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        num_scenes = 0 if task == "SearchNoRevisit" else 1
+        cell = suite.Cell(task=task, policy="skills", memory="append_only", interference=num_scenes)
+        assert all(outcome.success for outcome in suite.play_out(cell, (1, 3)))
+        assert not all(outcome.success for outcome in suite.play_out(replace(cell, memory="none"), (1, 3)))
+
+    def test_who_was_shown_is_followed_by_the_colour_that_a_memory_keeps(self) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        cell = suite.Cell(task="TrackPerson", policy="skills", memory="append_only", interference=1)
+        (outcome,) = suite.play_out(cell, (1,))
+        assert outcome.success
+
+    def test_experts_and_random_actions_play_at_home_and_on_the_table(self) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        for task in ("FetchSeenObject", "RememberColor3"):
+            cell = suite.Cell(task=task, policy="expert", memory="none")
+            assert [outcome.success for outcome in suite.play_out(cell, (0,))] == [True]
+            (outcome,) = suite.play_out(replace(cell, policy="random"), (0,))
+            assert outcome.num_steps >= 1
+
     @pytest.mark.parametrize("memory", INSTALLED_MEMORIES)
     def test_every_memory_plays_and_an_episode_is_a_function_of_its_seed(self, memory: str) -> None:
         from embodied_mem.benchmarks.suite import play_out as suite

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import embodied_mem.envs  # noqa: F401 (registers the ids)
-from embodied_mem.envs.frames import to_frame
+from embodied_mem.envs import task_id
+from embodied_mem.envs.frames import to_events, to_frame
 from embodied_mem.envs.mujoco.mobile import MOBILE_TASK_NAMES
 from embodied_mem.errors import ConfigError, UnknownConfigKey
 
@@ -66,16 +66,19 @@ def trace_after_gate(env: Any, hidden: int, sequence: int) -> list[dict[str, byt
     return seen
 
 
+@pytest.mark.parametrize(("num_scenes", "num_sequences"), [(0, NUM_SEQUENCES), (1, 4)])
 @pytest.mark.parametrize("task", ["FetchSeenObject", "MovedObject", "WhatChanged"])
-def test_every_observation_from_the_gate_to_the_commit_is_the_same_for_every_hidden_value(task: str) -> None:
-    env = make(task)
+def test_every_observation_from_the_gate_to_the_commit_is_the_same_for_every_hidden_value(
+    task: str, num_scenes: int, num_sequences: int
+) -> None:
+    env = make(task, interference=num_scenes)
     env.reset(seed=SEED)
     shoot = env._camera.shoot
     blank = shoot()
     env._camera.shoot = lambda: (
         blank if env.phase == "cue" else shoot()
     )  # what the cue shows is not compared here
-    for sequence in range(NUM_SEQUENCES):
+    for sequence in range(num_sequences):
         reference = trace_after_gate(env, 0, sequence)
         for hidden in range(1, env.task.facts.num_values):
             assert trace_after_gate(env, hidden, sequence) == reference
@@ -163,7 +166,7 @@ def test_the_thing_is_in_view_where_it_is_and_nowhere_else() -> None:
 
 
 def test_choosing_too_late_or_wrongly_is_told_apart() -> None:
-    env = make("FetchSeenObject")
+    env = make("FetchSeenObject", noise=1.0)
     for action, failure in ((0, "no_commit"), (9, "recall")):
         env.reset(seed=SEED, options={"hidden": 0})
         is_over = False
@@ -171,6 +174,35 @@ def test_choosing_too_late_or_wrongly_is_told_apart() -> None:
             *_, terminated, truncated, info = env.step(action)
             is_over = terminated or truncated
         assert info["failure"] == failure
+    env.close()
+
+
+def test_a_search_is_told_as_a_deed_with_its_place() -> None:
+    env = make("SearchNoRevisit")
+    _, info = env.reset(seed=SEED, options={"hidden": 4})
+    assert info["events"] == []
+    (event,) = to_events(env.step(2)[4])
+    assert event.kind == "search"
+    assert event.objects[0].position_world_m == env.stage.places[2].receptacle.centre_world
+    assert env.step(7)[4]["events"] == []
+    env.close()
+
+
+def test_distracting_scenes_show_things_behind_the_gate_and_are_gone_at_the_choice() -> None:
+    env = gymnasium.make(
+        task_id("FetchSeenObject", num_distracting_scenes=3), image_size=(96, 120), truth_in_info=True
+    ).unwrapped
+    kinds: dict[str, set[str]] = {"gate": set(), "choice": set()}
+    observation, info = env.reset(seed=SEED)
+    things = {place.thing.kind.name for place in env.stage.places}
+    for _ in range(17):
+        observation, *_, info = env.step(9)
+        seen = to_frame(observation, info, env.category_names).detections
+        kinds.setdefault(info["truth"]["phase"], set()).update({d.label for d in seen} & things)
+        if info["truth"]["phase"] == "choice":
+            break
+    assert len(kinds["gate"]) >= 3
+    assert kinds["choice"] == set()
     env.close()
 
 

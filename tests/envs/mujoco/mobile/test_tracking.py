@@ -19,7 +19,7 @@ NUM_SEQUENCES, NUM_STEPS_SEEN, SEED = 20, 8, 2
 
 def make(**options: Any) -> Any:
     options.setdefault("image_size", (24, 32))
-    return gymnasium.make(embodied_mem.envs.TRACKING_ID, **options).unwrapped
+    return gymnasium.make(embodied_mem.envs.task_id("TrackPerson"), **options).unwrapped
 
 
 def as_bytes(seen: dict[str, Any]) -> dict[str, bytes]:
@@ -41,14 +41,17 @@ def test_the_environment_keeps_gymnasiums_contract(monkeypatch: pytest.MonkeyPat
     env.close()
 
 
-def test_what_is_seen_after_the_gate_is_the_same_whoever_is_to_be_followed() -> None:
-    env = make()
-    for sequence in range(NUM_SEQUENCES):
+@pytest.mark.parametrize(("num_scenes", "num_sequences"), [(0, NUM_SEQUENCES), (1, 4)])
+def test_what_is_seen_after_the_gate_is_the_same_whoever_is_to_be_followed(
+    num_scenes: int, num_sequences: int
+) -> None:
+    env = make(interference=num_scenes)
+    for sequence in range(num_sequences):
         traces = []
         for hidden in range(3):
             env.reset(seed=SEED, options={"hidden": hidden})
             rng, trace = np.random.default_rng(sequence), []
-            while len(trace) < NUM_STEPS_SEEN:
+            while len(trace) < NUM_STEPS_SEEN + 3 * num_scenes:
                 observation, reward, terminated, _, info = env.step(int(rng.integers(6)))
                 if env.phase != "cue":
                     trace.append(

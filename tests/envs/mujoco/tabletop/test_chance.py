@@ -19,7 +19,7 @@ SEED = 11
 
 def make(task: str, **options: Any) -> Any:
     options.setdefault("image_size", (32, 32))
-    return gymnasium.make(embodied_mem.envs.tabletop_id(task), **options).unwrapped
+    return gymnasium.make(embodied_mem.envs.task_id(task), **options).unwrapped
 
 
 def choice_tasks() -> list[str]:

@@ -23,7 +23,7 @@ NUM_EXPERT_SEEDS = 100
 
 def make(task: str, **options: Any) -> Any:
     options.setdefault("image_size", (32, 32))
-    return gymnasium.make(embodied_mem.envs.tabletop_id(task), **options)
+    return gymnasium.make(embodied_mem.envs.task_id(task), **options)
 
 
 def expert_of(env: Any) -> Any:
@@ -176,7 +176,7 @@ def test_delay_and_distracting_scenes_lengthen_the_gate_and_nothing_else() -> No
 
 def test_the_interference_variant_shows_blocks_behind_the_gate() -> None:
     env = gymnasium.make(
-        embodied_mem.envs.tabletop_id("CountBlinks", num_distracting_scenes=3), image_size=(48, 48)
+        embodied_mem.envs.task_id("CountBlinks", num_distracting_scenes=3), image_size=(48, 48)
     ).unwrapped
     env.reset(seed=0)
     block, num_with_blocks = env.category_names.index("block"), 0
@@ -280,7 +280,7 @@ def test_a_task_without_a_gate_takes_no_distracting_scenes() -> None:
 
 
 def test_environments_in_processes_of_their_own_give_what_one_in_this_process_gives() -> None:
-    env_id = embodied_mem.envs.tabletop_id("RememberColor3")
+    env_id = embodied_mem.envs.task_id("RememberColor3")
     # A spawned process knows nothing of this one: the id names the module that registers it.
     make_one = functools.partial(gymnasium.make, f"embodied_mem.envs:{env_id}", image_size=(32, 32))
     together = gymnasium.vector.AsyncVectorEnv([make_one, make_one], context="spawn")
