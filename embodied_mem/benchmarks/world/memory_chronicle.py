@@ -27,6 +27,8 @@ class MemoryChronicle:
         self._memory = memory
         self._questions = memory.questions
         self._entities = {entity.entity_id: entity for entity in memory.entities()}
+        best_seen = {one.label: one for one in sorted(self._entities.values(), key=lambda one: one.num_views)}
+        self._large_kinds = {label for label, one in best_seen.items() if _is_large(one)}
         self._rooms: tuple[Room, ...] = memory.questions.rooms().value or ()
         way = memory.questions.trajectory().value
         self._way: tuple[Glimpse, ...] = () if way is None else way.glimpses
@@ -37,7 +39,12 @@ class MemoryChronicle:
 
     def things(self) -> list[Item]:
         found = [self._located(one) for one in self._questions.find(order="certain", k=100_000).value or ()]
-        return [one for one in found if one.size_m <= FURNITURE_M and one.label not in (*AGENTS, *FIXED)]
+        others = {
+            *AGENTS,
+            *FIXED,
+            *self._large_kinds,
+        }  # the leg of a chair that was hardly seen is no small thing
+        return [one for one in found if one.size_m <= FURNITURE_M and one.label not in others]
 
     def labels(self) -> list[str]:
         return sorted({item.label for item in self.things()})
