@@ -105,9 +105,8 @@ def _by_id(view: WorldView, request: FindRequest) -> Answer[tuple[Location, ...]
 
 
 def _told(view: WorldView, request: FindRequest, chosen: list[Fact]) -> Answer[tuple[Location, ...]]:
-    is_now = request.as_of_ns is None and request.known_at_ns is None
     locations = [view.place_of(at, request.as_of_ns, request.known_at_ns) for at in chosen]
-    confidences = [at.confidence * (view.presence(at.subject) if is_now else 1.0) for at in chosen]
+    confidences = [view.confidence(at, request.as_of_ns, request.known_at_ns) for at in chosen]
     evidence = dict.fromkeys(name for at in chosen for name in (f"fact/{at.fact_id}", *at.evidence))
     return Answer(
         status="known", value=tuple(one for one in locations if one is not None),

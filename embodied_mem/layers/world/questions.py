@@ -10,6 +10,7 @@ import numpy as np
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity, did_you_mean
 from embodied_mem.layers.world.belief import Belief, Named
+from embodied_mem.layers.world.fading import Fading
 from embodied_mem.layers.world.words import labels_named, may_be, parse
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import Answer, Change, Entity, EntityId, Fact, Interval, Location, Region, Stay
@@ -23,6 +24,7 @@ class Questions:
 
     def __init__(self, state: WorldState) -> None:
         self._state = state
+        self._fading = Fading(state)
 
     def where(self, entity: str, *, as_of_ns: int | None, known_at_ns: int | None) -> Answer[Location]:
         """Where one thing was at `as_of_ns`, as known at `known_at_ns`."""
@@ -35,7 +37,7 @@ class Questions:
         if at is not None:
             return Answer(
                 status="known", value=belief.location(named, at, as_of_ns),
-                confidence=self._confidence(at, belief, as_of_ns), evidence=_evidence([at]),
+                confidence=self.confidence(at, belief, as_of_ns), evidence=_evidence([at]),
             )  # fmt: skip
         if as_of_ns is None and known_at_ns is None and self._state.roster[named.entity_id].status == "away":
             return self._in_motion(named)
@@ -70,7 +72,7 @@ class Questions:
         chosen = found[:k]
         locations = tuple(belief.location(named, at, as_of_ns) for named, at in chosen)
         return Answer(
-            status="known", value=locations, confidence=_least(self._confidence(at, belief, as_of_ns) for _, at in chosen),
+            status="known", value=locations, confidence=_least(self.confidence(at, belief, as_of_ns) for _, at in chosen),
             evidence=_evidence([at for _, at in chosen]), reason="" if locations else "what fits is not there",
         )  # fmt: skip
 
@@ -129,7 +131,7 @@ class Questions:
         if not fitting and not self._fitting(belief, (label,), {}):
             return self._none_known(belief, label)
         found = [at for _, at in self._placed(belief, fitting, region, None, as_of_ns)]
-        confidence = _least(self._confidence(at, belief, as_of_ns) for at in found)
+        confidence = _least(self.confidence(at, belief, as_of_ns) for at in found)
         return Answer(status="known", value=len(found), confidence=confidence, evidence=_evidence(found))
 
     def which(
@@ -318,11 +320,12 @@ class Questions:
         thing = self._state.roster.get(self._state.aliases.get(named.entity_id, named.entity_id))
         return None if thing is None else thing.to_entity(self._state.config)
 
-    def _confidence(self, at: Fact, belief: Belief, as_of_ns: int | None) -> float:
+    def confidence(self, at: Fact, belief: Belief, as_of_ns: int | None) -> float:
+        """How sure the place is that `at` states; of now, less the longer the thing was not seen."""
         thing = self._state.roster.get(at.subject)
         if thing is None or as_of_ns is not None or belief.known_at_ns is not None:
             return at.confidence
-        return at.confidence * thing.presence
+        return at.confidence * thing.presence * self._fading.still_there(thing)
 
     def _recency(self, at: Fact) -> int:
         thing = self._state.roster.get(at.subject)

@@ -141,6 +141,10 @@ class WorldView:
         named = belief.named_as(at.subject)
         return None if named is None else belief.location(named, at, as_of_ns)
 
+    def confidence(self, at: Fact, as_of_ns: int | None = None, known_at_ns: int | None = None) -> float:
+        """How sure the place is that an `at` fact states."""
+        return self.questions.confidence(at, Belief(self._state, known_at_ns), as_of_ns)
+
     def presence(self, entity_id: EntityId) -> float:
         """The belief that a thing still is at its place."""
         thing = self._state.roster.get(self.current_id(entity_id))
