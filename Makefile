@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup apt demo test test-habitat check bench docs clean
+.PHONY: help setup apt demo test test-habitat test-lerobot check bench docs clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -28,6 +28,7 @@ help:
 	@echo "make setup   apt packages, .venv, Python packages, ROS interfaces (once; then instant)"
 	@echo "make demo    a household episode on real ROS 2 nodes, its answers checked against the simulator"
 	@echo "make test    make check, then the whole test suite, ROS and MuJoCo included"
+	@echo "make test-lerobot  memory in LeRobot's policies, in .venv-lerobot (made at the first call)"
 	@echo "make check   formatting, lint and strict types"
 	@echo "make bench   the quick benchmark of the whole path (full one: embodied-mem bench spine)"
 	@echo "make docs    check every link of the documentation and render it to outputs/docs"
@@ -60,6 +61,14 @@ test: check
 
 test-habitat: setup
 	EMBODIED_MEM_REQUIRE=habitat,mujoco $(PYTHON) -m pytest tests/envs/habitat
+
+# LeRobot has versions of its own, and so a venv of its own.
+.venv-lerobot/.installed: setup.py constraints.txt scripts/setup_lerobot.sh
+	scripts/setup_lerobot.sh .venv-lerobot
+	@touch $@
+
+test-lerobot: .venv-lerobot/.installed
+	EMBODIED_MEM_REQUIRE=lerobot .venv-lerobot/bin/python -m pytest tests/policy/lerobot
 
 bench: setup
 	$(VENV)/bin/embodied-mem bench spine --quick

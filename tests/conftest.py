@@ -32,6 +32,8 @@ def _missing(marker: str) -> str | None:
         return "mujoco is not installed; run `make setup`"
     if marker == "habitat" and not _has("habitat_sim"):
         return "habitat_sim is not installed; see docs/habitat.md"
+    if marker == "lerobot" and not _has("lerobot"):
+        return "LeRobot is not installed; run `make test-lerobot`"
     if marker == "data" and not DATA.is_dir():
         return f"no real data at {DATA}; set EMBODIED_MEM_DATA"
     if marker == "gpu":
@@ -43,7 +45,7 @@ def _missing(marker: str) -> str | None:
     return None
 
 
-MARKERS = ("ros", "mujoco", "habitat", "data", "gpu", "slow")
+MARKERS = ("ros", "mujoco", "habitat", "lerobot", "data", "gpu", "slow")
 IS_EXCUSED = pytest.StashKey[bool]()
 """Set for tests that lack something which nobody required."""
 
