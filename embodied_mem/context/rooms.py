@@ -60,7 +60,7 @@ class RoomBook:
 
     def _compute(self, view: WorldView, as_of_ns: int | None, known_at_ns: int | None) -> list[Room]:
         contents: dict[str, list[str]] = {key: [] for key in self._areas}
-        labels: dict[str, list[str]] = {key: [] for key in self._areas}
+        labels: dict[str, list[tuple[str, float]]] = {key: [] for key in self._areas}
         for entity_id in view.ids(known_at_ns):
             placed = view.location(entity_id, as_of_ns, known_at_ns)
             if placed is None:
@@ -68,7 +68,7 @@ class RoomBook:
             room_id = self.room_at(placed[0].placement.position_world_m)
             if room_id is not None:
                 contents[room_id].append(entity_id)
-                labels[room_id].append(placed[0].label)
+                labels[room_id].append((placed[0].label, view.label_weight(entity_id)))
         found: list[Room] = []
         for key, area in self._areas.items():
             neighbors = tuple(sorted(self._neighbors(key)))

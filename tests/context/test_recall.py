@@ -7,7 +7,17 @@ import pytest
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity
 from embodied_mem.messages import Event, Interval, ObjectMention, Operation, Region
-from tests.context.two_rooms import COUNTER, COUNTER_MUG, HALL_POINT, KITCHEN_POINT, Home, box, plan, thing
+from tests.context.two_rooms import (
+    BEDROOM_POINT,
+    COUNTER,
+    COUNTER_MUG,
+    HALL_POINT,
+    KITCHEN_POINT,
+    Home,
+    box,
+    plan,
+    thing,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +38,16 @@ def test_rooms_come_from_free_space_and_are_named_by_what_is_in_them(home: Home)
     (hall,) = set(kitchen.neighbors)
     assert bedroom.neighbors == (hall,)
     assert 16.0 <= kitchen.area.size_m2 < 19.0  # with its walls
+
+
+def test_what_was_hardly_seen_says_little_of_what_a_room_is_for() -> None:
+    home = Home()
+    home.furnish()
+    corner = box((8.3, 0.6, 0.9), (0.7, 0.7, 1.8))
+    home.see(BEDROOM_POINT, thing("fridge", corner), thing("sink", box((7.0, 0.4, 0.4), (0.6, 0.6, 0.8))))
+    rooms = home.recall.rooms().value or ()
+    (room,) = (room for room in rooms if room.area.contains(np.array([BEDROOM_POINT]))[0])
+    assert room.category == "bedroom"
 
 
 def test_rooms_keep_their_ids_when_they_are_found_again(home: Home) -> None:

@@ -81,15 +81,17 @@ def passages(areas: list[Area], floor: FloorMap) -> set[tuple[int, int]]:
     return found
 
 
-def category_of(labels: Iterable[str], *, num_neighbors: int, area: Area) -> tuple[str, float]:
-    """What a room is for, from the labels of what is in it, with the share of the evidence; ('', 0.0) without any."""
+def category_of(labels: Iterable[tuple[str, float]], *, num_neighbors: int, area: Area) -> tuple[str, float]:
+    """What a room is for, from the labels of what is in it (each with how far it is to be trusted, 0..1), with the share
+    of the evidence; ('', 0.0) without any.
+    """
     scores = dict.fromkeys(FURNISHING, 0.0)
-    for label in labels:
+    for label, trust in labels:
         for category, (furniture, things) in FURNISHING.items():
             if label in furniture.split("|"):
-                scores[category] += FURNITURE_WEIGHT
+                scores[category] += FURNITURE_WEIGHT * trust
             elif label in things.split("|"):
-                scores[category] += THING_WEIGHT
+                scores[category] += THING_WEIGHT * trust
     if num_neighbors >= 2 and elongation(area) >= 2.0:
         scores["hallway"] += FURNITURE_WEIGHT * (num_neighbors - 1)  # long, and joins rooms: to walk through
     total = sum(scores.values())

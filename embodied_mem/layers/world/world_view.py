@@ -15,6 +15,7 @@ from embodied_mem.layers.world.questions import Questions
 from embodied_mem.layers.world.relations import RELATIONS, relations_of
 from embodied_mem.layers.world.statements import Statements
 from embodied_mem.layers.world.text_index import TextIndex
+from embodied_mem.layers.world.thing import CONFIRMED_VIEWS
 from embodied_mem.layers.world.words import labels_named, parse
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import (
@@ -101,6 +102,15 @@ class WorldView:
         """In how many frames a thing was seen."""
         thing = self._state.roster.get(self.current_id(entity_id))
         return 0 if thing is None else thing.num_views
+
+    def label_weight(self, entity_id: EntityId) -> float:
+        """How far a thing's label is to be trusted, 0..1: its share of the views' votes, less when hardly seen."""
+        thing = self._state.roster.get(self.current_id(entity_id))
+        return (
+            0.0
+            if thing is None
+            else thing.label_share(thing.label) * min(1.0, thing.num_views / CONFIRMED_VIEWS)
+        )
 
     def is_agent(self, entity_id: EntityId) -> bool:
         thing = self._state.roster.get(entity_id)
