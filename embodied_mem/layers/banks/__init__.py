@@ -1,7 +1,7 @@
 """Banks: what a policy itself saw and understood, remembered as tokens (torch; batched by slot; timed in seconds).
 
 `PerceptualBank` is MemoryVLA's perceptual-cognitive bank, `ChunkMemory` keeps long spans as chunks with summaries,
-`NeuralMemory` is a network that learns what it sees, `SelectiveBank` writes only what a tracker vouches for,
+`GatedMemory` is GTrXL's, whose layers look back some steps, `NeuralMemory` is a network that learns what it sees, `SelectiveBank` writes only what a tracker vouches for,
 `HypothesisTree` keeps several memories while a target is in doubt, `KeySetBank` keeps single features, and `TargetMemory`
 keeps the look of one target. All follow the `Bank` protocol: `step(tokens, stamp_ns, slots)`,
 `reset(slots)`, `state_dict()`, `bytes()`; `embodied_mem.testing.bank_contract.check_bank` checks it.
@@ -9,6 +9,7 @@ keeps the look of one target. All follow the `Bank` protocol: `step(tokens, stam
 
 from embodied_mem.layers.banks.chunks import ChunkMemory, ChunkMemoryConfig
 from embodied_mem.layers.banks.config import PerceptualBankConfig, memoryvla_plus
+from embodied_mem.layers.banks.gated import GatedMemory, GatedMemoryConfig
 from embodied_mem.layers.banks.hypotheses import Chosen, HypothesisTree, HypothesisTreeConfig
 from embodied_mem.layers.banks.key_set import KeySetBank, KeySetBankConfig
 from embodied_mem.layers.banks.neural import NeuralMemory, NeuralMemoryConfig
@@ -24,6 +25,8 @@ __all__ = [
     "Chosen",
     "ChunkMemory",
     "ChunkMemoryConfig",
+    "GatedMemory",
+    "GatedMemoryConfig",
     "HypothesisTree",
     "HypothesisTreeConfig",
     "KeySetBank",
