@@ -19,7 +19,7 @@ TILE_PX, MIN_TILE_SHIFT = 32, 3
 """Sides of a tile of `tile_max_m`: in pixels of the image, but at least 2**3 used ones."""
 CARVE_SIGMAS = 3.0
 """Sigmas of depth noise that a place must lie before the measured depth to be seen through."""
-BRICK_REACH = 4.8
+BRICK_REACH = 4.85
 """In cells along each axis, from a brick's centre: half a brick, and as far as Gaussians' rims reach beyond it."""
 
 

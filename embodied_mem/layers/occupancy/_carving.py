@@ -34,17 +34,22 @@ from embodied_mem.layers.occupancy._structures import (
     mean_in_cell,
     note_change,
     put_brick,
+    quantise,
+    quantise_mean,
+    vec3u16,
+    vec6i16,
 )
 from embodied_mem.layers.occupancy._warp import wp
 from embodied_mem.layers.occupancy.changes import LOST, MISSED
 
-EDGE_SIGMAS = 1.2
+EDGE_SIGMAS = 1.4
 """How far from its mean a Gaussian's rim is probed."""
+SQRT_3 = 1.7320508
 MIN_EDGE_VARIANCE = 1.0e-5
 """In squared cell sides: along an axis on which a Gaussian is thinner, it has no rim."""
 CENTER_REACH = 1.5
 """In cells along each axis: how far the centres of an octant's cells lie from the octant's."""
-GAUSSIAN_REACH = 2.8
+GAUSSIAN_REACH = 2.85
 """The same for their Gaussians' rims: half an octant, and EDGE_SIGMAS of the widest that fits a cell."""
 CELL_REACH = 0.51
 """Half a cell, and a little for rounding."""
@@ -105,29 +110,49 @@ def is_on_slope(sight: Sight, pooled_m: wp.array2d(dtype=wp.float32), p: wp.vec3
 
 
 @wp.func
-def has_open_edge(
+def cut_open_edges(
     sight: Sight,
     pooled_m: wp.array2d(dtype=wp.float32),
-    S: wp.mat33,
-    mean: wp.vec3,
+    means: wp.array(dtype=vec3u16),
+    covariances: wp.array(dtype=vec6i16),
+    gaussian: int,
+    cut: float,
+    p: wp.vec3,
     step_x: wp.vec3,
     step_y: wp.vec3,
     step_z: wp.vec3,
 ) -> bool:
-    """Whether one of the Gaussian's rims was seen through: six points on its surface, EDGE_SIGMAS from its mean.
+    """Cut off the sides of the Gaussian at whose rims it was seen through; whether there were any.
 
-    Along each axis of the grid the point lies where the others are expected given that coordinate (S's column), which
-    on a slanted surface is still on the surface.
+    Six points on its surface are probed, EDGE_SIGMAS from its mean (camera axes: `p`). Along each axis of the grid the
+    point lies where the others are expected given that coordinate (S's column), which on a slanted surface is still on
+    the surface. A surface that fills an axis evenly loses the share `cut` of its length on each open side: its mean moves
+    by sqrt(3) * cut deviations, and its deviation shrinks by `cut`.
     """
+    S = covariance_in_cell(covariances[gaussian], 0.0)
+    shift = wp.vec3()
+    is_open = bool(False)
     for axis in range(3):
         if S[axis, axis] > MIN_EDGE_VARIANCE:
             k = EDGE_SIGMAS / wp.sqrt(S[axis, axis])
-            e = k * (S[0, axis] * step_x + S[1, axis] * step_y + S[2, axis] * step_z)
-            if is_seen_through(sight, pooled_m, mean + e, 0.0):
-                return True
-            if is_seen_through(sight, pooled_m, mean - e, 0.0):
-                return True
-    return False
+            rim = wp.vec3(k * S[0, axis], k * S[1, axis], k * S[2, axis])
+            e = rim[0] * step_x + rim[1] * step_y + rim[2] * step_z
+            lost = float(0.0)
+            if is_seen_through(sight, pooled_m, p + e, 0.0):
+                lost += cut
+                shift -= (SQRT_3 / EDGE_SIGMAS * cut) * rim
+                is_open = True
+            if is_seen_through(sight, pooled_m, p - e, 0.0):
+                lost += cut
+                shift += (SQRT_3 / EDGE_SIGMAS * cut) * rim
+                is_open = True
+            S -= (lost * (2.0 - lost) / (EDGE_SIGMAS * EDGE_SIGMAS)) * wp.outer(rim, rim)
+    if is_open:
+        means[gaussian] = quantise_mean(mean_in_cell(means[gaussian]) + shift)
+        covariances[gaussian] = vec6i16(
+            quantise(S[0, 0]), quantise(S[0, 1]), quantise(S[0, 2]), quantise(S[1, 1]), quantise(S[1, 2]), quantise(S[2, 2])
+        )  # fmt: skip
+    return is_open
 
 
 @wp.func
@@ -208,8 +233,8 @@ def carve_gaussian(
 ) -> int:
     """One miss for the cell's Gaussian when it was seen through: which one it was, or -1.
 
-    One that stays but was seen through at a rim has been hit by parts that are not there (poses and edges waver): its
-    moments give way to what is seen now.
+    One that stays but was seen through at a rim has been hit by parts that are not there (poses and edges waver): it is
+    cut there, and its moments give way to what is seen now.
     """
     slot = gaussian_slot(m.gaussian_hash, m.gaussian_cell, cell)
     gaussian = m.gaussian_hash[slot] - 1
@@ -225,8 +250,9 @@ def carve_gaussian(
         else:
             m.cells[cell] = wp.uint8(level + HAS_GAUSSIAN)
         return gaussian
-    S = covariance_in_cell(m.covariance[gaussian], 0.0)
-    if has_open_edge(sight, pooled_m, S, p, step_x, step_y, step_z):
+    if cut_open_edges(
+        sight, pooled_m, m.mean, m.covariance, gaussian, rules.edge_cut, p, step_x, step_y, step_z
+    ):
         m.weight[gaussian] = wp.float16(float(m.weight[gaussian]) * rules.edge_weight_decay)
     return -1
 

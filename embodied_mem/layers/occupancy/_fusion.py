@@ -12,7 +12,6 @@ from embodied_mem.layers.occupancy._structures import (
     LEVEL_MASK,
     MAX_LABEL_WEIGHT,
     MAX_WEIGHT,
-    MEAN_STEPS,
     NO_LABEL,
     NUM_ADDED,
     NUM_DROPPED,
@@ -28,9 +27,10 @@ from embodied_mem.layers.occupancy._structures import (
     mean_in_cell,
     note_change,
     put_gaussian,
+    quantise,
+    quantise_mean,
     vec2i16,
     vec2u8,
-    vec3u16,
     vec6i16,
     vec14,
 )
@@ -39,19 +39,6 @@ from embodied_mem.layers.occupancy.changes import BORN
 
 MIN_COLOR_SHARE = 1.0 / 16.0
 """A frame's share in the colour never falls below this, so that colours follow the light."""
-
-
-@wp.func
-def quantise_mean(p: wp.vec3) -> vec3u16:
-    x = wp.uint16(wp.clamp(p[0], 0.0, 1.0) * MEAN_STEPS + 0.5)
-    y = wp.uint16(wp.clamp(p[1], 0.0, 1.0) * MEAN_STEPS + 0.5)
-    z = wp.uint16(wp.clamp(p[2], 0.0, 1.0) * MEAN_STEPS + 0.5)
-    return vec3u16(x, y, z)
-
-
-@wp.func
-def quantise(value: float) -> wp.int16:
-    return wp.int16(wp.floor(wp.clamp(value * COVARIANCE_STEPS, -32767.0, 32767.0) + 0.5))
 
 
 @wp.func

@@ -17,7 +17,7 @@ Cell = tuple[int, int, int]
 NEIGHBOUR_PX = 2
 STEEPEST = 2.75
 TILE_PX, MIN_TILE = 32, 8
-CARVE_SIGMAS, EDGE_SIGMAS = 3.0, 1.2
+CARVE_SIGMAS, EDGE_SIGMAS = 3.0, 1.4
 MIN_EDGE_VARIANCE = 1e-5
 CORNER = 0.48
 SPLAT_CORE = 0.4
@@ -111,7 +111,7 @@ class ReferenceMap:
             gaussian.weight *= self.config.miss_weight_decay
             if self._lower(cell) <= self.config.level(self.config.remove_log_odds):
                 del self.gaussians[cell]
-        elif self._has_open_edge(frame, gaussian):
+        elif self._cut_open_edges(frame, gaussian):
             gaussian.weight *= self.config.edge_weight_decay
 
     def _lower(self, cell: Cell) -> int:
@@ -145,14 +145,22 @@ class ReferenceMap:
         furthest_m = float(used_m[row : row + side, column : column + side].max())
         return furthest_m > float(p[0, 2]) - self.config.cell_m / 2
 
-    def _has_open_edge(self, frame: Frame, gaussian: ReferenceGaussian) -> bool:
+    def _cut_open_edges(self, frame: Frame, gaussian: ReferenceGaussian) -> bool:
+        """Cut the Gaussian on each side where its rim was seen through; whether there was one."""
+        probed, is_open, cut = gaussian.mean.copy(), False, self.config.edge_cut
         for axis in range(3):
             variance = gaussian.covariance[axis, axis]
-            if variance > MIN_EDGE_VARIANCE * self.config.cell_m**2:
-                rim = EDGE_SIGMAS * gaussian.covariance[axis] / np.sqrt(variance)
-                if any(self._is_seen_through(frame, gaussian.mean + sign * rim, 0.0) for sign in (1, -1)):
-                    return True
-        return False
+            if variance <= MIN_EDGE_VARIANCE * self.config.cell_m**2:
+                continue
+            rim = EDGE_SIGMAS * gaussian.covariance[axis] / np.sqrt(variance)
+            open_signs = [s for s in (1, -1) if self._is_seen_through(frame, probed + s * rim, 0.0)]
+            lost = cut * len(open_signs)
+            gaussian.mean = gaussian.mean - sum(open_signs) * np.sqrt(3.0) / EDGE_SIGMAS * cut * rim
+            gaussian.covariance = gaussian.covariance - (
+                (1.0 - (1.0 - lost) ** 2) / EDGE_SIGMAS**2 * np.outer(rim, rim)
+            )
+            is_open = is_open or bool(open_signs)
+        return is_open
 
     def _is_seen_through(self, frame: Frame, place_world: np.ndarray, radius_m: float) -> bool:
         p = transform(invert(frame.T_world_camera), place_world[None])

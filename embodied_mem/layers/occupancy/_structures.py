@@ -137,6 +137,7 @@ class Rules:
     log_odds_step: float
     miss_weight_decay: float
     edge_weight_decay: float
+    edge_cut: float
     sigma_m: float
     sigma_per_m2: float
     max_edge_ratio: float
@@ -300,6 +301,19 @@ def note_change(scratch: Scratch, cell: wp.vec3i, kind: int, tick: int, label: i
 def mean_in_cell(q: vec3u16) -> wp.vec3:
     """The mean, 0..1 across its cell on each axis."""
     return wp.vec3(float(q[0]), float(q[1]), float(q[2])) * (1.0 / MEAN_STEPS)
+
+
+@wp.func
+def quantise_mean(p: wp.vec3) -> vec3u16:
+    x = wp.uint16(wp.clamp(p[0], 0.0, 1.0) * MEAN_STEPS + 0.5)
+    y = wp.uint16(wp.clamp(p[1], 0.0, 1.0) * MEAN_STEPS + 0.5)
+    z = wp.uint16(wp.clamp(p[2], 0.0, 1.0) * MEAN_STEPS + 0.5)
+    return vec3u16(x, y, z)
+
+
+@wp.func
+def quantise(value: float) -> wp.int16:
+    return wp.int16(wp.floor(wp.clamp(value * COVARIANCE_STEPS, -32767.0, 32767.0) + 0.5))
 
 
 @wp.func

@@ -107,7 +107,7 @@ def make_rules(config: OccupancyConfig) -> _structures.Rules:
     rules.stable_level = config.level(config.stable_log_odds)
     rules.min_log_odds, rules.log_odds_step = config.min_log_odds, config.log_odds_step
     rules.miss_weight_decay = config.miss_weight_decay
-    rules.edge_weight_decay = config.edge_weight_decay
+    rules.edge_weight_decay, rules.edge_cut = config.edge_weight_decay, config.edge_cut
     rules.sigma_m, rules.sigma_per_m2 = config.depth_sigma_m, config.depth_sigma_per_m2
     rules.max_edge_ratio = config.max_edge_ratio
     rules.min_variance = (config.min_sigma_m / config.cell_m) ** 2

@@ -25,7 +25,8 @@ class OccupancyConfig:
         remove_log_odds: a Gaussian whose evidence falls to this is removed; its cell stays known as free.
         stable_log_odds: a Gaussian with this evidence is stable: three frames more agreed than disagreed.
         miss_weight_decay: what a miss multiplies a Gaussian's moments' weight by.
-        edge_weight_decay: the same when only a rim of it was seen through, so that it follows wavering edges.
+        edge_weight_decay, edge_cut: the same when only a rim of it was seen through, and the share of its width that it
+            loses on that side, so that edges that waver lie where they are most often.
         depth_sigma_m, depth_sigma_per_m2: the sensor's noise, sigma = depth_sigma_m + depth_sigma_per_m2 * z**2.
         carve_margin_m: how far behind a cell's centre (or its Gaussian's mean) a depth must lie, besides three
             sigmas of noise, to say that the place was seen through.
@@ -49,21 +50,22 @@ class OccupancyConfig:
     stride_px: int = 4
     min_depth_m: float = 0.15
     max_depth_m: float = 5.0
-    hit_log_odds: float = 0.6
+    hit_log_odds: float = 0.5
     miss_log_odds: float = -0.85
     min_log_odds: float = -2.0
     max_log_odds: float = 3.5
     remove_log_odds: float = -1.0
-    stable_log_odds: float = 1.8
+    stable_log_odds: float = 1.5
     miss_weight_decay: float = 0.7
-    edge_weight_decay: float = 0.25
+    edge_weight_decay: float = 0.5
+    edge_cut: float = 0.1
     depth_sigma_m: float = 0.0012
     depth_sigma_per_m2: float = 0.0019
     carve_margin_m: float = 0.0
     carve_window_px: int = 0
     max_edge_ratio: float = 0.03
     min_sigma_m: float = 0.004
-    point_sigma_m: float = 0.007
+    point_sigma_m: float = 0.008
     gate_sigmas: float = 1.65
     thickness_sigmas: float = 1.4
     transient_labels: tuple[str, ...] = ("person", "robot")
@@ -91,6 +93,7 @@ class OccupancyConfig:
         self._check("stable_log_odds", is_stable_reached, "above 0, at most max_log_odds")
         self._check("miss_weight_decay", 0.0 < self.miss_weight_decay <= 1.0, "above 0, at most 1")
         self._check("edge_weight_decay", 0.0 < self.edge_weight_decay <= 1.0, "above 0, at most 1")
+        self._check("edge_cut", 0.0 <= self.edge_cut <= 0.3, "0..0.3")
         self._check("depth_sigma_m", self.depth_sigma_m > 0.0, "above 0")
         self._check("depth_sigma_per_m2", self.depth_sigma_per_m2 >= 0.0, "0 or more")
         self._check("carve_margin_m", self.carve_margin_m >= 0.0, "0 or more")
