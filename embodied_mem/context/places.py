@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from embodied_mem.context.room_names import means_a_room, plain
 from embodied_mem.context.rooms import CEILING_M, NEAR_THING_M, RoomBook
 from embodied_mem.context.routes import Ways, ways_from
 from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.geometry import Box
-from embodied_mem.layers.world.places import FURNISHING, SYNONYMS
-from embodied_mem.layers.world.words import labels_named
+from embodied_mem.layers.world.places import FURNISHING
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import Answer, Area, FloorMap, Region, Room
 
@@ -57,8 +57,7 @@ class PlaceBook:
         """
         if isinstance(place, Region):
             return place if place.room is None else self._surveyed(view).region(place.room, view)
-        key = place.lower().strip().removeprefix("the ")
-        if key.startswith("room/") or is_room_word(key):
+        if means_a_room(place):
             return self._surveyed(view).region(place, view)
         entity_id, why = view.which(place)
         placed = None if entity_id is None else view.location(entity_id)
@@ -66,7 +65,7 @@ class PlaceBook:
             reason = why.reason if why is not None else f"{place!r} is at no known place"
             have = sorted({room.category for room in self.rooms(view) if room.category} | set(FURNISHING))
             raise InvalidQuery(
-                f"{place!r} is no place: {reason}. Name a room, one thing, or give a region.{did_you_mean(key, have)}"
+                f"{place!r} is no place: {reason}. Name a room, one thing, or give a region.{did_you_mean(plain(place), have)}"
             )
         return Region(box=_around(placed[0].placement.box))
 
@@ -75,8 +74,7 @@ class PlaceBook:
         if not isinstance(target, str):
             x, y, z = target
             return Box(min_m=(x, y, z), max_m=(x, y, z)), None, None
-        key = target.lower().strip().removeprefix("the ")
-        if key.startswith("room/") or is_room_word(key):
+        if means_a_room(target):
             center = self._surveyed(view).named(target, view)[0].area.center
             x, y = (float(c) for c in center)
             return Box(min_m=(x, y, 0.0), max_m=(x, y, 0.0)), None, None
@@ -123,11 +121,6 @@ class PlaceBook:
                 self._book.survey(self._floor, view)
             self._surveyed_ns = view.now_ns
         return self._book
-
-
-def is_room_word(key: str) -> bool:
-    """Whether a word names a kind of room."""
-    return bool(labels_named(key, FURNISHING)) or any(key in words for words in SYNONYMS.values())
 
 
 def _around(box: Box) -> Box:

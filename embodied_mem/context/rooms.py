@@ -8,9 +8,8 @@ import zlib
 
 import numpy as np
 
-from embodied_mem.errors import InvalidQuery, did_you_mean
+from embodied_mem.context.room_names import rooms_named
 from embodied_mem.layers.world import places
-from embodied_mem.layers.world.words import labels_named
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import Area, FloorMap, Region, Room
 
@@ -91,29 +90,12 @@ class RoomBook:
         return self._areas[room_id]
 
     def named(self, name: str, view: WorldView) -> list[Room]:
-        """The rooms that an id or a name such as 'kitchen' means.
+        """The rooms that an id or a name such as 'kitchen' or 'bedroom with a desk' means.
 
         Raises:
             InvalidQuery: no room was found yet, or none is called that.
         """
-        rooms = self.rooms(view)
-        if not rooms:
-            raise InvalidQuery(
-                f"no rooms are known yet, so {name!r} means nothing; let the robot look around, or give a box or radius."
-            )
-        key = name.lower().strip().removeprefix("the ")
-        if key.startswith("room/"):
-            chosen = [room for room in rooms if room.room_id == key]
-        else:
-            wanted = {category for category, words in places.SYNONYMS.items() if key in words}
-            wanted |= labels_named(key, places.FURNISHING)
-            chosen = [room for room in rooms if room.category in wanted]
-        if not chosen:
-            have = sorted(
-                {room.category for room in rooms if room.category} | {room.room_id for room in rooms}
-            )
-            raise InvalidQuery(f"no room is called {name!r}; have {have}.{did_you_mean(key, have)}")
-        return chosen
+        return rooms_named(name, self.rooms(view), view)
 
     def region(self, name: str, view: WorldView) -> Region:
         """The floor of all rooms that a name means, as one region."""

@@ -8,7 +8,9 @@ import pytest
 from embodied_mem.errors import InvalidQuery, UnknownEntity
 from embodied_mem.messages import Event, Interval, ObjectMention, Operation, Region
 from tests.context.two_rooms import (
+    BED,
     BEDROOM_POINT,
+    BLUE,
     COUNTER,
     COUNTER_MUG,
     HALL_POINT,
@@ -317,3 +319,27 @@ def test_what_was_put_down_a_little_above_the_bed_is_still_said_to_be_put_on_it(
     assert bed is not None
     (place,) = home.recall.events(kind="place").value or ()
     assert place.to_support == bed.entity_id
+
+
+def test_rooms_that_look_alike_are_told_apart_by_what_is_in_them_and_next_to_them() -> None:
+    home = Home()
+    desk = thing("desk", box((1.0, 3.4, 0.4), (1.2, 0.6, 0.8)), color=BLUE)
+    for look in range(4):
+        home.see((2.0 + 0.1 * look, 2.0, 1.2), thing("bed", box((3.2, 1.0, 0.25), (1.2, 1.8, 0.5))), desk)
+    home.see(HALL_POINT)
+    for look in range(4):
+        home.see((7.3 + 0.1 * look, 2.0, 1.2), BED, thing("wardrobe", box((8.4, 0.7, 0.9), (0.6, 1.0, 1.8))))
+    points = np.array([KITCHEN_POINT, HALL_POINT, BEDROOM_POINT])
+
+    def means(name: str) -> list[bool]:
+        return home.recall.region(name).contains(points).tolist()
+
+    assert means("bedroom") == [True, False, True]
+    assert means("the bedroom with the blue desk") == [True, False, False]
+    assert means("bedroom with a wardrobe") == [False, False, True]
+    assert means("bedroom next to the hallway") == [True, False, True]
+    assert home.recall.visited("bedroom with a wardrobe").value != home.recall.visited("bedroom").value
+    with pytest.raises(InvalidQuery, match="none of the rooms"):
+        home.recall.region("bedroom with a fridge")
+    with pytest.raises(InvalidQuery, match="have"):
+        home.recall.region("bedroom next to the bathroom")
