@@ -35,6 +35,7 @@ from embodied_mem.messages import (
     Relation,
     Room,
     Route,
+    Showing,
     Trajectory,
     Visit,
 )
@@ -221,6 +222,15 @@ class Recall:
                 for glimpse in view.journey.between(Interval(from_ns=stamp_ns, to_ns=stamp_ns), robot=name)
             )
             return Answer(status="known", value=tuple(visits), confidence=0.95, evidence=tuple(sources))
+
+    def shown(
+        self, label: str | None = None, *, color: str | None = None, interval: Interval | None = None
+    ) -> Answer[tuple[Showing, ...]]:
+        """What was to be seen in turn, in order of time: which colour things of a label showed where and how long, and
+        what was followed by eye as one thing. How often a lamp blinked, which of two look-alikes went where.
+        """
+        with self._guard():
+            return self._world.shown(label, color=color, interval=interval)
 
     def dwell(
         self, place: Region | str, *, interval: Interval | None = None, robot: str | None = None

@@ -45,6 +45,7 @@ from embodied_mem.messages.knowledge import (
     Query,
     QuestionKind,
     Region,
+    Showing,
     Stay,
 )
 from embodied_mem.messages.percept import ObservedInstance, Percept
@@ -126,6 +127,7 @@ __all__ = [
     "RelationKind",
     "Room",
     "Route",
+    "Showing",
     "Stay",
     "Task",
     "Trajectory",

@@ -105,6 +105,23 @@ class Stay:
     to_ns: int | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Showing:
+    """Something of a label showed one colour at one place, first seen so at `from_ns`, last at `to_ns`.
+
+    `follow` is the same number for all that was followed by eye as one thing: what changes its colour where it stands, and
+    look-alikes that change places in view. `entity_id` is what the memory took it for then; None for nothing it knows.
+    """
+
+    label: str
+    color: str
+    placement: Placement
+    from_ns: int
+    to_ns: int
+    follow: int
+    entity_id: EntityId | None = None
+
+
 ChangeKind = Literal["appear", "vanish", "move", "open", "close"]
 
 

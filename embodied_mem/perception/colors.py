@@ -53,6 +53,19 @@ def color_name(color_rgb: tuple[float, float, float]) -> str:
     return _hue_name(hue * 360.0, saturation, value)
 
 
+def surface_color(pixels: UInt8[np.ndarray, "n 3"]) -> str:
+    """The colour's name of the more colourful half of some pixels: a lamp is not as dark as the plate that it stands on.
+
+    An empty string when there are none.
+    """
+    if not len(pixels):
+        return ""
+    values = pixels.astype(np.float64)
+    chroma = values.max(axis=1) - values.min(axis=1)
+    r, g, b = values[chroma >= np.median(chroma)].mean(axis=0).tolist()
+    return color_name((r, g, b))
+
+
 def _hue_name(hue_deg: float, saturation: float, value: float) -> str:
     is_pale = saturation < 0.6 and value > 0.55
     if 6 <= hue_deg < 14 and saturation < 0.75 and value < DARK:

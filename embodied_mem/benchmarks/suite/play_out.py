@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -19,21 +20,18 @@ from embodied_mem.envs.frames import to_events, to_frame
 from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, did_you_mean
 
+if TYPE_CHECKING:
+    from embodied_mem.benchmarks.suite.robot_memories import Asked
+
 OnPicture = Callable[[UInt8[np.ndarray, "h w 3"]], None]
 IMAGE_PX = (128, 128)
 POLICY_STREAM = 7_000_003
 
 
-def _ours() -> TaskMemory:
+def _ours(asked: Asked) -> TaskMemory:
     from embodied_mem.benchmarks.suite.robot_memories import OurMemory
 
-    return OurMemory()
-
-
-def _ours_now() -> TaskMemory:
-    from embodied_mem.benchmarks.suite.robot_memories import OurMemory
-
-    return OurMemory(with_history=False)
+    return OurMemory(asked)
 
 
 def _emem() -> TaskMemory:
@@ -48,8 +46,9 @@ MEMORIES: dict[str, MakeMemory] = {
     "last_seen": LastSeen,
     "append_only": AppendOnly,
     "emem": _emem,
-    "ours": _ours,
-    "ours_now": _ours_now,
+    "ours": partial(_ours, "shown"),
+    "ours_history": partial(_ours, "history"),
+    "ours_now": partial(_ours, "now"),
 }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from embodied_mem.benchmarks.suite.protocol import Sighting
 from embodied_mem.benchmarks.suite.seeing import sightings_of
 from embodied_mem.errors import EmbodiedMemError, MissingExtra
-from embodied_mem.messages import Entity, Event, Frame
+from embodied_mem.messages import Entity, Event, Frame, Showing
 from embodied_mem.perception import PerceptionConfig
 from embodied_mem.robot_memory import RobotMemory, RobotMemoryConfig
 
@@ -21,13 +21,14 @@ CONFIG = RobotMemoryConfig(
 MOST_RESULTS = 400
 
 
-class OurMemory:
-    """`RobotMemory`: what a thing's history says about where it was. With `with_history` off only what holds now is
-    asked, which leaves the same store without its bitemporal facts.
-    """
+Asked = Literal["shown", "history", "now"]
 
-    def __init__(self, *, with_history: bool = True) -> None:
-        self._with_history = with_history
+
+class OurMemory:
+    """`RobotMemory`, asked for what was `shown` in turn; for each thing's `history`; or for what holds `now`."""
+
+    def __init__(self, asked: Asked = "shown") -> None:
+        self._asked = asked
         self._memory: RobotMemory | None = None
 
     def reset(self) -> None:
@@ -42,6 +43,8 @@ class OurMemory:
         self._opened().record(event)
 
     def sightings(self, label: str) -> list[Sighting]:
+        if self._asked == "shown":
+            return [_shown(one) for one in self._opened().questions.shown(label).value or ()]
         found = [
             one for entity in self._opened().entities() if entity.label == label for one in self._of(entity)
         ]
@@ -56,7 +59,7 @@ class OurMemory:
         return self._memory
 
     def _of(self, entity: Entity) -> list[Sighting]:
-        if not self._with_history:
+        if self._asked == "now":
             return [_sighting(entity, entity.placement, entity.first_seen_ns, entity.last_seen_ns)]
         try:
             stays = self._opened().history(entity.entity_id).value or ()
@@ -69,6 +72,13 @@ def _sighting(entity: Entity, placement: Any, from_ns: int, to_ns: int | None) -
     return Sighting(
         label=entity.label, color=entity.color, position_m=placement.position_world_m, from_ns=from_ns,
         to_ns=entity.last_seen_ns if to_ns is None else to_ns, thing=entity.entity_id,
+    )  # fmt: skip
+
+
+def _shown(one: Showing) -> Sighting:
+    return Sighting(
+        label=one.label, color=one.color, position_m=one.placement.position_world_m, from_ns=one.from_ns,
+        to_ns=one.to_ns, thing=str(one.follow),
     )  # fmt: skip
 
 

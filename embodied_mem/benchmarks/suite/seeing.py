@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt8
+from jaxtyping import Float64, Int64
 
 from embodied_mem.benchmarks.suite.protocol import Sighting
 from embodied_mem.messages import Detection, Frame
-from embodied_mem.perception.colors import color_name
+from embodied_mem.perception.colors import surface_color
 
 MIN_PIXELS = 6
 WHITE = 150
@@ -38,7 +38,7 @@ def _sighting(frame: Frame, detection: Detection) -> Sighting | None:
     x, y, z = ((low + high) / 2).tolist()
     sx, sy, sz = (high - low).tolist()
     return Sighting(
-        label=detection.label, color=_color_of(pixels), position_m=(x, y, z), size_m=(sx, sy, sz),
+        label=detection.label, color=surface_color(pixels), position_m=(x, y, z), size_m=(sx, sy, sz),
         from_ns=frame.stamp_ns, to_ns=frame.stamp_ns, white_width_m=_width_m(points[pixels.min(axis=1) > WHITE]),
     )  # fmt: skip
 
@@ -53,11 +53,3 @@ def _points_world(
 
 def _width_m(points: Float64[np.ndarray, "n 3"]) -> float:
     return float(np.ptp(points[:, 1])) if len(points) else 0.0
-
-
-def _color_of(pixels: UInt8[np.ndarray, "n 3"]) -> str:
-    """The colour of the more colourful half: a button is not as dark as the plate that it stands on."""
-    values = pixels.astype(np.float64)
-    chroma = values.max(axis=1) - values.min(axis=1)
-    r, g, b = values[chroma >= np.median(chroma)].mean(axis=0).tolist()
-    return color_name((r, g, b))

@@ -15,7 +15,7 @@ from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
 QUICK_SEEDS, SEEDS = tuple(range(4)), tuple(range(50))
-DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "ours_now")
+DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "ours_history", "ours_now")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,9 @@ class WorldConfig:
     min_look_alike: float = 0.75
     """Cosine of appearances from which two sightings may be the same thing elsewhere."""
 
+    showing_interval_s: float = 0.2
+    """What is to be seen in turn is followed by frames of one camera this far apart at least."""
+
     view_interval_s: float = 0.5
     """Depth thumbnails, which tell that a place was once empty, are kept this far apart at least."""
     max_views: int = 1200

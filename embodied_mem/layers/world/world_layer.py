@@ -12,6 +12,7 @@ from embodied_mem.layers.world import deeds
 from embodied_mem.layers.world.late import LateTracker
 from embodied_mem.layers.world.questions import Questions
 from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.showings import ShowingLog
 from embodied_mem.layers.world.tracker import Tracker
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.layers.world.world_view import WorldView
@@ -27,6 +28,7 @@ from embodied_mem.messages import (
     Operation,
     Percept,
     Region,
+    Showing,
     Stay,
     WorldDelta,
 )
@@ -133,6 +135,16 @@ class WorldLayer:
                 label, region=region, attributes=attributes or {}, as_of_ns=as_of_ns, known_at_ns=known_at_ns
             )
 
+    def shown(
+        self, label: str | None = None, *, color: str | None = None, interval: Interval | None = None
+    ) -> Answer[tuple[Showing, ...]]:
+        """What was to be seen in turn of a label or colour, in order of time."""
+        with self._mutex:
+            found = tuple(self._showings.all(label, color=color, interval=interval))
+        if not found:
+            return Answer(status="unknown", reason=f"no {color or ''} {label or 'thing'} was ever shown then")
+        return Answer(status="known", value=found, confidence=1.0 - self._config.miss_rate)
+
     @contextmanager
     def reading(self) -> Iterator[WorldView]:
         """Everything that further questions read; nothing changes while the block runs."""
@@ -170,7 +182,13 @@ class WorldLayer:
                 raise UnknownEntity(
                     f"no entity {entity_id!r} to forget.{did_you_mean(entity_id, known)} Ask find(...) for ids."
                 )
-        self._change(lambda: self._state.forget(thing))
+
+        def forget() -> None:
+            aliases = [alias for alias, to in self._state.aliases.items() if to == thing.entity_id]
+            self._state.forget(thing)
+            self._showings.forget({thing.entity_id, *aliases})
+
+        self._change(forget)
         self._view.forget(thing.entity_id)
 
     def reset(self) -> None:
@@ -185,6 +203,7 @@ class WorldLayer:
         tracker = LateTracker if is_late else Tracker
         delta = tracker(self._state, percept, known_ns).run()
         self._view.take_note(percept.frame, delta, known_ns)
+        self._showings.note(percept, self._state.roster)
         return delta
 
     def _change(self, action: Callable[[], R]) -> R:
@@ -203,3 +222,4 @@ class WorldLayer:
         self._state = WorldState(self._repository, self._config)
         self._questions = Questions(self._state)
         self._view = WorldView(self._state, self._questions)
+        self._showings = ShowingLog(self._repository, self._config)

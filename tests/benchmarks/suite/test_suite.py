@@ -17,7 +17,7 @@ from embodied_mem.errors import ConfigError, UnknownConfigKey
 
 SEEDS = tuple(range(6))
 INSTALLED_MEMORIES = [
-    "frame_stack", "last_seen", "append_only", "ours", "ours_now", *(["emem"] if find_spec("emem") else []),
+    "frame_stack", "last_seen", "append_only", "ours", "ours_history", "ours_now", *(["emem"] if find_spec("emem") else []),
 ]  # fmt: skip
 ALL_TASKS_SOLVED_BY_A_LIST = (
     "PutBlockBack", "RearrangeBlock", "ReopenDrawer", "RememberColor3", "RememberColor5", "RememberColor9",
@@ -104,6 +104,23 @@ class TestPlaying:
         cell = suite.Cell(task="TakeItBack", policy="skills", memory="ours")
         assert sum(o.success for o in suite.play_out(cell, SEEDS)) == len(SEEDS)
         assert sum(o.success for o in suite.play_out(replace(cell, memory="ours_now"), SEEDS)) == 0
+
+    @pytest.mark.parametrize(
+        "task",
+        [
+            "ShellGameSwap",
+            "CountBlinks",
+            "SeqPushButtons",
+            "ChainOfColors5",
+            "PlaceAfterButton",
+            "WhatChanged",
+        ],
+    )
+    def test_ours_knows_what_was_shown_in_turn(self, task: str) -> None:
+        from embodied_mem.benchmarks.suite import play_out as suite
+
+        cell = suite.Cell(task=task, policy="skills", memory="ours")
+        assert all(outcome.success for outcome in suite.play_out(cell, SEEDS[:3]))
 
     def test_a_longer_delay_empties_a_stack_of_frames(self) -> None:
         from embodied_mem.benchmarks.suite import play_out as suite

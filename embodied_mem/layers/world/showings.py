@@ -1,0 +1,281 @@
+"""What was to be seen in turn: which colour something showed where and when, followed by eye while it stays in view.
+
+The tracker asks what a thing is, and may not believe that the same thing looks different. This log asks less: an instance
+near by that was in view a moment ago is the same one. So a lamp that blinks keeps its times, and look-alikes that change
+places before the camera are not mixed up. It is off the tracker's path and changes nothing there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import orjson
+from jaxtyping import Float32, Float64
+from scipy.optimize import linear_sum_assignment
+
+from embodied_mem.geometry import Box
+from embodied_mem.layers.world.roster import Roster
+from embodied_mem.layers.world.settings import WorldConfig
+from embodied_mem.layers.world.thing import placement_of
+from embodied_mem.messages import EntityId, Frame, Interval, ObservedInstance, Percept, Showing
+from embodied_mem.perception.colors import surface_color
+from embodied_mem.store import Repository
+
+RECORD = "showing"
+SAME_LOOKS = 0.9
+"""Cosine of appearances: what looks less alike from the same side shows another colour."""
+SAME_SIDE = math.cos(math.radians(20.0))
+NEAR_M, OF_SIZE = 0.05, 0.3
+"""Something is where it was within this distance, or this share of its diagonal when that is larger."""
+COLOUR_WEIGHT_M = 0.5
+HIDDEN_M = 0.1
+OUT_OF_REACH = 1e6
+WRITTEN_EVERY_NS = 5_000_000_000
+MOST_FOLLOWED = 200
+"""Of one label; what was seen longest ago is no longer looked out for."""
+
+
+@dataclass(kw_only=True)
+class _Followed:
+    """Something that is followed: what it shows now, and how it looked, from where, when that began."""
+
+    showing: Showing
+    center_world: tuple[float, float, float]
+    near_m: float
+    looks: Float32[np.ndarray, "d"] | None
+    side: tuple[float, float, float]
+    key: int
+    written_ns: int
+
+
+class ShowingLog:
+    """Every showing, oldest first, in `repository` and in RAM. Frames older than the last one are left out."""
+
+    def __init__(self, repository: Repository, config: WorldConfig) -> None:
+        self._repository, self._config = repository, config
+        self._ended: list[tuple[int, Showing]] = []
+        self._followed: dict[str, list[_Followed]] = defaultdict(list)
+        self._last_ns: dict[tuple[str, str], int] = {}
+        rows = [(int(key), _from_bytes(payload)) for key, payload in repository.records(RECORD)]
+        self._next_key = max((key for key, _ in rows), default=-1) + 1
+        self._next_follow = max((showing.follow for _, showing in rows), default=-1) + 1
+        newest = {showing.follow: key for key, showing in rows}
+        for key, showing in rows:
+            if newest[showing.follow] == key:
+                self._followed[showing.label].append(_resumed(key, showing))
+            else:
+                self._ended.append((key, showing))
+
+    def note(self, percept: Percept, roster: Roster) -> None:
+        """Take in what a frame shows; part of the caller's transaction."""
+        frame = percept.frame
+        camera = (frame.robot, frame.sensor)
+        since_ns = frame.stamp_ns - self._last_ns.get(camera, -(2**62))
+        if since_ns < self._config.showing_interval_s * 1e9:
+            return
+        self._last_ns[camera] = frame.stamp_ns
+        by_label: dict[str, list[ObservedInstance]] = defaultdict(list)
+        for instance in percept.instances:
+            by_label[instance.label].append(instance)
+        for label, instances in by_label.items():
+            known = self._followed[label]
+            pairs = self._pairs(instances, known, frame)
+            for index, instance in enumerate(instances):
+                if index in pairs:
+                    self._go_on(known[pairs[index]], instance, frame)
+                elif instance.num_pixels >= self._config.min_new_pixels:
+                    known.append(self._begun(instance, frame, roster))
+            self._give_up(label)
+
+    def all(
+        self, label: str | None = None, *, color: str | None = None, interval: Interval | None = None
+    ) -> list[Showing]:
+        """Showings that fit, in order of their beginnings."""
+        lists = self._followed.values() if label is None else (self._followed.get(label, []),)
+        going_on = [one.showing for one in itertools.chain.from_iterable(lists)]
+        ended = [showing for _, showing in self._ended if label in (None, showing.label)]
+        span = interval or Interval()
+        found = [
+            one
+            for one in (*ended, *going_on)
+            if color in (None, one.color)
+            and (span.from_ns is None or one.to_ns >= span.from_ns)
+            and (span.to_ns is None or one.from_ns <= span.to_ns)
+        ]
+        return sorted(found, key=lambda one: (one.from_ns, one.follow))
+
+    def forget(self, entity_ids: Collection[EntityId]) -> None:
+        """Erase what entities showed."""
+        for label, known in self._followed.items():
+            for one in known:
+                if one.showing.entity_id in entity_ids:
+                    self._repository.delete_record(RECORD, str(one.key))
+            self._followed[label] = [one for one in known if one.showing.entity_id not in entity_ids]
+        for key, showing in self._ended:
+            if showing.entity_id in entity_ids:
+                self._repository.delete_record(RECORD, str(key))
+        self._ended = [row for row in self._ended if row[1].entity_id not in entity_ids]
+
+    def _pairs(
+        self, instances: Sequence[ObservedInstance], known: Sequence[_Followed], frame: Frame
+    ) -> dict[int, int]:
+        """Which instance is which of those followed: all of them together move as little as possible."""
+        if not known:
+            return {}
+        cost = np.full((len(instances), len(known)), OUT_OF_REACH)
+        for column, one in enumerate(known):
+            elapsed_s = (frame.stamp_ns - one.showing.to_ns) * 1e-9
+            is_followed = elapsed_s <= self._config.follow_gap_s
+            reach_m = self._config.max_speed_mps * elapsed_s + NEAR_M if is_followed else one.near_m
+            was_at = one.center_world if is_followed else _center(one.showing.placement.box)
+            for row, instance in enumerate(instances):
+                way_m = math.dist(_center(instance.box), was_at)
+                if way_m <= one.near_m or (way_m <= reach_m and _is_in_view(was_at, frame)):
+                    cost[row, column] = way_m + COLOUR_WEIGHT_M * (1.0 - _alike(one.looks, instance))
+        rows, columns = linear_sum_assignment(cost)
+        return {int(i): int(j) for i, j in zip(rows, columns, strict=True) if cost[i, j] < OUT_OF_REACH}
+
+    def _go_on(self, one: _Followed, instance: ObservedInstance, frame: Frame) -> None:
+        center, side = _center(instance.box), _side(instance, frame)
+        is_elsewhere = math.dist(center, _center(one.showing.placement.box)) > one.near_m
+        is_same_side = one.looks is not None and float(np.dot(side, one.side)) >= SAME_SIDE
+        is_other = is_same_side and _alike(one.looks, instance) < SAME_LOOKS
+        one.showing, one.center_world = replace(one.showing, to_ns=frame.stamp_ns), center
+        if instance.is_cut:
+            is_elsewhere = is_other = False
+        elif not is_same_side:
+            one.looks, one.side = instance.appearance, side
+        color = surface_color(_pixels(instance, frame)) if is_other else one.showing.color
+        if is_elsewhere or color != one.showing.color:
+            self._turn(one, instance, frame, color)
+        elif frame.stamp_ns - one.written_ns >= WRITTEN_EVERY_NS:
+            self._write(one)
+
+    def _turn(self, one: _Followed, instance: ObservedInstance, frame: Frame, color: str) -> None:
+        """The same thing shows something else, or elsewhere: one showing ends and another begins."""
+        self._write(one)
+        self._ended.append((one.key, one.showing))
+        one.showing = replace(
+            one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns
+        )
+        one.looks, one.side, one.key = instance.appearance, _side(instance, frame), self._new_key()
+        self._write(one)
+
+    def _begun(self, instance: ObservedInstance, frame: Frame, roster: Roster) -> _Followed:
+        number, self._next_follow = self._next_follow, self._next_follow + 1
+        showing = Showing(
+            label=instance.label, color=surface_color(_pixels(instance, frame)), placement=placement_of(instance.box),
+            from_ns=frame.stamp_ns, to_ns=frame.stamp_ns, follow=number, entity_id=_entity_at(instance, roster),
+        )  # fmt: skip
+        begun = replace(
+            _resumed(self._new_key(), showing), looks=instance.appearance, side=_side(instance, frame)
+        )
+        self._write(begun)
+        return begun
+
+    def _give_up(self, label: str) -> None:
+        known = self._followed[label]
+        if len(known) > MOST_FOLLOWED:
+            known.sort(key=lambda one: one.showing.to_ns)
+            for one in known[: len(known) - MOST_FOLLOWED]:
+                self._write(one)
+                self._ended.append((one.key, one.showing))
+            del known[: len(known) - MOST_FOLLOWED]
+
+    def _new_key(self) -> int:
+        key, self._next_key = self._next_key, self._next_key + 1
+        return key
+
+    def _write(self, one: _Followed) -> None:
+        self._repository.put_record(RECORD, str(one.key), _to_bytes(one.showing))
+        one.written_ns = one.showing.to_ns
+
+
+def _center(box: Box) -> tuple[float, float, float]:
+    (ax, ay, az), (bx, by, bz) = box.min_m, box.max_m
+    return ((ax + bx) / 2, (ay + by) / 2, (az + bz) / 2)
+
+
+def _resumed(key: int, showing: Showing) -> _Followed:
+    """What is known of something followed from its showing alone; how it looked is not."""
+    box = showing.placement.box
+    near_m = max(NEAR_M, OF_SIZE * math.dist(box.min_m, box.max_m))
+    return _Followed(
+        showing=showing, center_world=_center(box), near_m=near_m, looks=None, side=(0.0, 0.0, 0.0), key=key,
+        written_ns=showing.to_ns,
+    )  # fmt: skip
+
+
+def _side(instance: ObservedInstance, frame: Frame) -> tuple[float, float, float]:
+    """From which side the camera sees it."""
+    away = np.subtract(_center(instance.box), frame.T_world_camera[:3, 3])
+    x, y, z = (away / max(float(np.linalg.norm(away)), 1e-9)).tolist()
+    return (x, y, z)
+
+
+def _alike(looks: Float32[np.ndarray, "d"] | None, instance: ObservedInstance) -> float:
+    if looks is None or len(looks) != len(instance.appearance):
+        return 1.0
+    return float(np.dot(looks, instance.appearance))
+
+
+def _projected(
+    points_world: Float64[np.ndarray, "n 3"], frame: Frame
+) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
+    """Column, row and depth of points in the image."""
+    T = frame.T_world_camera
+    x, y, z = ((points_world - T[:3, 3]) @ T[:3, :3]).T
+    safe_z = np.maximum(z, 1e-6)
+    return x / safe_z * frame.camera.fx + frame.camera.cx, y / safe_z * frame.camera.fy + frame.camera.cy, z
+
+
+def _is_in_view(center_world: tuple[float, float, float], frame: Frame) -> bool:
+    """Whether the camera sees a place: nothing nearer stands before it."""
+    (u,), (v,), (z,) = _projected(np.array([center_world]), frame)
+    height, width = frame.depth_m.shape
+    if z <= 0.0 or not (-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5):
+        return False
+    measured_m = float(frame.depth_m[round(v), round(u)])
+    return measured_m > 0.0 and measured_m > z - HIDDEN_M
+
+
+def _pixels(instance: ObservedInstance, frame: Frame) -> np.ndarray:
+    """The colours of an instance's points; none in a frame without colour."""
+    if frame.rgb is None:
+        return np.zeros((0, 3), dtype=np.uint8)
+    u, v, _ = _projected(instance.points_world.astype(np.float64), frame)
+    height, width = frame.depth_m.shape
+    rows, columns = np.clip(np.rint(v), 0, height - 1), np.clip(np.rint(u), 0, width - 1)
+    return np.asarray(frame.rgb[rows.astype(int), columns.astype(int)])
+
+
+def _entity_at(instance: ObservedInstance, roster: Roster) -> EntityId | None:
+    """What the world model takes it for."""
+    low = np.array([instance.box.min_m], dtype=np.float32)
+    high = np.array([instance.box.max_m], dtype=np.float32)
+    center = _center(instance.box)
+    there = [thing for thing in roster.near(low, high, 0.0) if thing.label == instance.label]
+    nearest = min(there, key=lambda thing: math.dist(thing.placement.position_world_m, center), default=None)
+    return None if nearest is None else nearest.entity_id
+
+
+def _to_bytes(showing: Showing) -> bytes:
+    box = showing.placement.box
+    return orjson.dumps(
+        [showing.label, showing.color, box.min_m, box.max_m, showing.from_ns, showing.to_ns, showing.follow, showing.entity_id]
+    )  # fmt: skip
+
+
+def _from_bytes(payload: bytes) -> Showing:
+    row: list[Any] = orjson.loads(payload)
+    label, color, low, high, from_ns, to_ns, follow, entity_id = row
+    return Showing(
+        label=label, color=color, placement=placement_of(Box(min_m=tuple(low), max_m=tuple(high))), from_ns=from_ns,
+        to_ns=to_ns, follow=follow, entity_id=entity_id,
+    )  # fmt: skip
