@@ -1,0 +1,78 @@
+"""A memory that adapts its labels ends up with purer ones than the detector gives, and keeps what it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from embodied_mem.context.home_labels import HomeLabels
+from embodied_mem.layers.world import WorldLayer
+from embodied_mem.messages import Detection, Frame
+from embodied_mem.perception import Perception
+from embodied_mem.perception.label_memory import LabelMemoryConfig
+from embodied_mem.store.sqlite import SqliteRepository
+from embodied_mem.testing.synthetic_room import SyntheticRoom
+
+SIZE = 16
+WRONG = 0.3
+WORDS = ("bowl", "book", "bottle", "shelf", "sofa", "table", "mug")
+
+
+def frames(num: int, *, has_embeddings: bool = True) -> Iterator[Frame]:
+    """Views of the room by a detector that often uses a wrong word, with an embedding of what each thing is."""
+    rng = np.random.default_rng(3)
+    looks = {word: rng.normal(size=SIZE) for word in WORDS}
+
+    def seen(one: Detection) -> Detection:
+        if one.label not in looks:
+            return one
+        label = str(rng.choice(WORDS)) if rng.random() < WRONG else one.label
+        look = (looks[one.label] + rng.normal(scale=0.2, size=SIZE)).astype(np.float32)
+        return replace(one, label=label, embedding=look if has_embeddings else None)
+
+    for frame in SyntheticRoom(seed=0).frames(num):
+        yield replace(frame, detections=tuple(seen(one) for one in frame.detections))
+
+
+def share_right(labels: HomeLabels, num: int) -> float:
+    """How many instances have the true word, judged by their embeddings' nearest."""
+    perception = Perception()
+    rng = np.random.default_rng(3)
+    looks = {word: rng.normal(size=SIZE) for word in WORDS}
+    right: list[bool] = []
+    for frame in frames(num):
+        for one in labels.relabeled(perception.perceive(frame)).instances:
+            true = max(looks, key=lambda word, one=one: float(looks[word] @ one.appearance))  # type: ignore[misc]
+            right.append(one.label == true)
+    return float(np.mean(right))
+
+
+def lived(repository: SqliteRepository, num: int, *, has_embeddings: bool = True) -> HomeLabels:
+    world, perception = WorldLayer(repository), Perception()
+    labels = HomeLabels(world, LabelMemoryConfig())
+    for frame in frames(num, has_embeddings=has_embeddings):
+        percept = labels.relabeled(perception.perceive(frame))
+        labels.learn(percept, world.update(percept))
+    return labels
+
+
+def test_well_known_things_correct_the_words_of_a_detector_and_the_lessons_are_kept(tmp_path: Path) -> None:
+    repository = SqliteRepository(tmp_path / "world.sqlite")
+    untaught = HomeLabels(WorldLayer(SqliteRepository(":memory:")), LabelMemoryConfig())
+    before = share_right(untaught, 6)
+    taught = lived(repository, 24)
+    assert taught.counts()
+    assert share_right(taught, 6) > before + 0.1
+    again = HomeLabels(WorldLayer(repository), LabelMemoryConfig())
+    assert again.counts() == taught.counts()
+    repository.close()
+
+
+def test_without_embeddings_nothing_is_learned_and_no_label_changes() -> None:
+    labels = lived(SqliteRepository(":memory:"), 12, has_embeddings=False)
+    assert labels.counts() == {}
+    percept = Perception().perceive(next(frames(1, has_embeddings=False)))
+    assert labels.relabeled(percept) is percept
