@@ -29,6 +29,8 @@ from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recall
 CHECKPOINT_VERSION = 1
 PICTURES_FROM = 50
 """How many demonstrations the scaling of tokens is taken from."""
+DEMOS_AT_ONCE = 64
+"""Pictures of so many are taken together: small tables kept between large passing ones would fragment memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +94,19 @@ class TrainingSet:
         self.scaling = vision.Scaling()
         some = demonstrations[:PICTURES_FROM]
         self.scaling.fit(torch.cat([vision.small_pictures(torch.from_numpy(one.images)) for one in some]))
-        for one in demonstrations:
-            tokens, whole = self.scaling(vision.small_pictures(torch.from_numpy(one.images)))
-            self.tokens.append(tokens)
-            self.whole.append(whole)
-            if config.bank != "none":
-                self.perceptual.append(
-                    held_frames(tokens, config.bank_config(num_slots=1, is_cognitive=False))
-                )
-                self.cognitive.append(held_frames(whole, config.bank_config(num_slots=1, is_cognitive=True)))
+        for first in range(0, len(demonstrations), DEMOS_AT_ONCE):
+            part = demonstrations[first : first + DEMOS_AT_ONCE]
+            lengths = [len(one.images) for one in part]
+            pictures = vision.small_pictures(torch.from_numpy(np.concatenate([one.images for one in part])))
+            tokens, whole = self.scaling(pictures)
+            self.tokens += tokens.split(lengths)
+            self.whole += whole.split(lengths)
+        if config.bank != "none":
+            perceptual, cognitive = (
+                config.bank_config(num_slots=1, is_cognitive=is_cognitive) for is_cognitive in (False, True)
+            )
+            self.perceptual += [held_frames(tokens, perceptual) for tokens in self.tokens]
+            self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
         # What depends on memory is what follows the wait; it is a third of an episode, and half of what is learned from.
         self.samples = np.array(
             [
