@@ -17,8 +17,8 @@ from embodied_mem.testing.synthetic_room import SyntheticRoom
 
 NUM_FRAMES = 100
 DRIFT_M = 0.5
-TRAVEL_M = 0.2
-"""Short submaps, so that there are 50 of them in one room."""
+TRAVEL_M, MAX_SUBMAPS = 0.17, 60
+"""Short submaps, so that there are more than 50 of them in one room."""
 RAY_STRIDE_PX = 12
 TOLERANCE_M = 0.10
 
@@ -38,7 +38,7 @@ class CorrectionFigures:
 def correct_drift() -> CorrectionFigures:
     """Go once around the synthetic room's table while odometry slips by half a metre, then close the loop."""
     frames = list(SyntheticRoom(seed=0).frames(NUM_FRAMES))
-    config = AtlasConfig(submap=OccupancyConfig(stride_px=2), travel_m=TRAVEL_M)
+    config = AtlasConfig(submap=OccupancyConfig(stride_px=2), travel_m=TRAVEL_M, max_submaps=MAX_SUBMAPS)
     right, bent = SubmapAtlas(config), SubmapAtlas(config)
     begun: dict[int, np.ndarray] = {}
     for i, frame in enumerate(frames):

@@ -1,14 +1,16 @@
-"""What each map expects to see from a held-out view, beside what was measured there."""
+"""What each map expects to see from a held-out view beside what was measured there, and curves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from embodied_mem.benchmarks.occupancy.curves import Curve
 from embodied_mem.benchmarks.occupancy.maps import ScoredMap
+from embodied_mem.benchmarks.results import Goal
 from embodied_mem.messages import Frame
 from embodied_mem.viz.report import Picture
 
@@ -28,11 +30,27 @@ def depth_pictures(frame: Frame, maps: Sequence[ScoredMap]) -> Picture:
         axes.imshow(shown, vmin=0.4, vmax=3.5, cmap="viridis")
         axes.set_title(name)
         axes.set_axis_off()
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    image = np.array(canvas.buffer_rgba())[:, :, :3]
     return Picture(
         title="A view that no map was built from",
-        image=image,
+        image=_drawn(figure),
         caption="Planar depth, 0.4 m (dark) to 3.5 m (bright).",
     )
+
+
+def curve_picture(curve: Curve, goals: Mapping[str, Goal]) -> Picture:
+    """One panel for each line; a dashed line is its goal."""
+    figure = Figure(figsize=(3.4 * len(curve.lines), 2.8), dpi=100, facecolor="white", layout="constrained")
+    panels = figure.subplots(1, len(curve.lines), squeeze=False)[0]
+    for axes, (name, values) in zip(panels, curve.lines.items(), strict=True):
+        axes.plot(curve.x, values, marker="o")
+        if name in goals:
+            axes.axhline(goals[name].value, linestyle="--", color="gray")
+        axes.set_title(name)
+        axes.set_xlabel(curve.x_name, fontsize=8)
+    return Picture(title=curve.title, image=_drawn(figure), caption=curve.caption)
+
+
+def _drawn(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[:, :, :3]

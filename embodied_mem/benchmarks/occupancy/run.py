@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from embodied_mem.benchmarks.occupancy import changes, cost, heldout_rays, scenes, simulated
+from embodied_mem.benchmarks.occupancy import changes, cost, curves, heldout_rays, scenes, simulated
 from embodied_mem.benchmarks.occupancy.corrections import correct_drift
 from embodied_mem.benchmarks.occupancy.maps import LayerMap, ScoredMap
 from embodied_mem.benchmarks.occupancy.octomap_map import OctoMapMap
 from embodied_mem.benchmarks.occupancy.open3d_map import VoxelBlockGridMap
-from embodied_mem.benchmarks.occupancy.pictures import depth_pictures
+from embodied_mem.benchmarks.occupancy.pictures import curve_picture, depth_pictures
 from embodied_mem.benchmarks.occupancy.true_voxels import TrueVoxels, true_voxels
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.geometry import Box
@@ -60,7 +60,6 @@ GOALS = {
 FIRST_FRAME, LAST_FRAME = 250, 499
 """Nothing was chosen on these frames."""
 VOXEL_M = 0.08
-MISS_LOG_ODDS = (-0.2, -0.4, -0.85, -1.5)
 OURS, RIVAL = "8cm", "open3d_5cm"
 HOME_SEEDS, HOME_FRAMES = (1, 2), 150
 """The home of seed 0 is where parameters were chosen."""
@@ -144,28 +143,28 @@ def real_rows(*, quick: bool, progress: Progress) -> tuple[list[Row], list[Secti
         cpu_ms[name] = of_build.cpu_ms_median
         rows += _build_rows(name, of_build)
     rows += [_ratio_row(name, cpu_ms) for name in cpu_ms if name != OURS]
-    if not quick:
-        rows += curve_rows(numbered, progress)
+    more, pictures = ([], []) if quick else curve_rows(numbered, progress)
+    rows += more
     rows += _own_rows(built_from, numbered, passes=3 if quick else 10, progress=progress)
     held_out = [frame for index, frame in numbered if heldout_rays.is_held_out(index)]
-    return rows, [depth_pictures(held_out[len(held_out) // 2], [built[name] for name in (OURS, RIVAL)])]
+    view = depth_pictures(held_out[len(held_out) // 2], [built[name] for name in (OURS, RIVAL)])
+    return rows, [view, *pictures]
 
 
-def curve_rows(numbered: Sequence[tuple[int, Frame]], progress: Progress) -> list[Row]:
-    """What a heavier miss costs: clear frames until a crate is gone against occupied recall on real rays."""
-    rows = []
-    for miss in MISS_LOG_ODDS:
-        progress(f"a miss of {miss}")
-        config = OccupancyConfig(max_depth_m=heldout_rays.DEEPEST_M, miss_log_odds=miss)
-        _, rays = heldout_rays.run(LayerMap.new(config), lambda: numbered)
-        figures = heldout_rays.figures(rays)
-        gone_after = changes.clear_frames(LayerMap.new(config), 100)
-        rows += [
-            measured(GOALS, f"curve/miss_{-miss:g}/clear_frames", gone_after, "frames"),
-            measured(GOALS, f"curve/miss_{-miss:g}/occupied_recall", figures.occupied_recall),
-            measured(GOALS, f"curve/miss_{-miss:g}/premature", figures.premature),
-        ]
-    return rows
+def curve_rows(numbered: Sequence[tuple[int, Frame]], progress: Progress) -> tuple[list[Row], list[Section]]:
+    """The trades behind the goals, and why those that are missed are missed."""
+    near = OccupancyConfig(max_depth_m=heldout_rays.DEEPEST_M)
+    progress("curve: clearing against recall")
+    every = [curves.clearing(numbered, near)]
+    for name, config in (("8cm", near), ("5cm", dataclasses.replace(near, cell_m=0.05))):
+        progress(f"curves: gates and windows of time at {name}")
+        every += [curves.gates(numbered, config, name), curves.windows(numbered, config, name)]
+    progress("curve: CPU time against points")
+    frames = [frame for index, frame in numbered if heldout_rays.is_built_from(index)]
+    of_cost, line = curves.cost_by_points(frames, config, name)
+    every.append(of_cost)
+    rows = [row for curve in every for row in curve.rows] + line
+    return rows, [curve_picture(curve, RAY_GOALS) for curve in every]
 
 
 def _ray_rows(
