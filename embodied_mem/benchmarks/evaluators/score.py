@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embodied_mem.benchmarks.evaluators import evt, findingdory, halumem, openeqa, ost
+from embodied_mem.benchmarks.evaluators import (
+    evt,
+    findingdory,
+    halumem,
+    lmee,
+    memory_maze,
+    navqa,
+    openeqa,
+    ost,
+)
 from embodied_mem.benchmarks.evaluators.modes import MODES, Mode
 from embodied_mem.benchmarks.results import BenchmarkResult, Row
 from embodied_mem.errors import ConfigError, did_you_mean
@@ -84,11 +93,36 @@ def _halumem(given: Mapping[str, str], mode: Mode) -> dict[str, float]:
     return halumem.evaluate(_read(given, "predictions"), mode)
 
 
+def _navqa(given: Mapping[str, str], mode: Mode) -> dict[str, float]:
+    answers = {
+        str(one["id"]): one["response"]
+        for one in _read(given, "predictions")["responses"]
+        if one.get("response")
+    }
+    return navqa.evaluate(_read(given, "truth")["data"], answers, mode)
+
+
+def _lmee(given: Mapping[str, str], mode: Mode) -> dict[str, float]:
+    return lmee.evaluate_answers(_read(given, "predictions"), openeqa.exact_judge, mode)
+
+
+def _memory_maze(given: Mapping[str, str], mode: Mode) -> dict[str, float]:
+    paths = [given.get(key, "") for key in ("predictions", "truth")]
+    for path in paths:
+        if not Path(path).is_file():
+            raise ConfigError(f"memory_maze needs predictions=*.npz and truth=*.npz; {path!r} is no file.")
+    predicted, truth = (memory_maze.read_objects(path) for path in paths)
+    return memory_maze.evaluate(predicted, truth, mode)
+
+
 SCORERS: dict[str, Scorer] = {
     "evt": _evt,
     "findingdory": _findingdory,
     "halumem": _halumem,
+    "lmee": _lmee,
+    "memory_maze": _memory_maze,
+    "navqa": _navqa,
     "openeqa": _openeqa,
     "ost": _ost,
 }
-"""openeqa is judged by equal words here; `openeqa.evaluate` takes another judge."""
+"""openeqa and lmee are judged by equal words here; their functions take another judge."""

@@ -17,6 +17,9 @@ from embodied_mem.benchmarks.evaluators import (
     evt,
     findingdory,
     halumem,
+    lmee,
+    memory_maze,
+    navqa,
     occ_scannet,
     openeqa,
     ost,
@@ -318,6 +321,115 @@ class TestHaluMem:
         assert "correct_update_ratio(all)" not in halumem.evaluate(part)
 
 
+class TestNaVQA:
+    QUESTIONS = [  # noqa: RUF012
+        {"id": "a", "type": "position", "answers": {"position": [3.0, 4.0, 0.0]}},
+        {"id": "b", "type": "binary", "answers": {"text": ["yes", "yes"]}},
+        {"id": "c", "type": "time", "answers": {"time": 5.0}},
+        {"id": "d", "type": "duration", "answers": {"duration": 2.0}},
+        {"id": "e", "type": "text", "answers": {"text": ["a bench"]}},
+    ]
+
+    def test_errors_are_means_by_type_and_what_was_not_answered_is_wrong(self) -> None:
+        answers = {"a": {"position": "[0, 0, 0]"}, "b": {"binary": "Yes."}, "c": {"time": 9}, "d": {}}
+        found = navqa.evaluate(self.QUESTIONS, answers)
+        assert found == {
+            "position_error_m": 5.0,
+            "binary_accuracy": 1.0,
+            "time_error_min": 4.0,
+            "correct": 0.5,
+        }
+        assert navqa.evaluate(self.QUESTIONS, answers, near_m=4.0)["correct"] == 0.25
+
+    @pytest.mark.parametrize("said", [4.0, [1.0, 2.0], "nowhere", None, [1, 2, float("nan")]])
+    def test_what_is_no_place_is_no_answer_in_strict(self, said) -> None:
+        assert navqa.error(self.QUESTIONS[0], {"position": said}) is None
+
+    def test_types_are_names_in_strict_and_parts_of_names_in_compat(self) -> None:
+        odd = {"type": "position (2d)", "answers": {"position": [0, 0]}}
+        assert navqa.kind_of(odd, "compat") == "position"
+        with pytest.raises(InvalidMessage, match="NaVQA has"):
+            navqa.kind_of(odd)
+        with pytest.raises(InvalidMessage, match="no question"):
+            navqa.evaluate([], {})
+
+
+class TestLmee:
+    @pytest.mark.parametrize(
+        ("said", "strict", "compat"),
+        [
+            ("B", "B", "B"), ("(b)", "B", "B"), ("B. the mug", "B", "B"), ("I think B", "B", "I"), ("A mug", None, "A"),
+            ("C or D", None, "C"), ("the mug", None, None), (None, None, None),
+        ],
+    )  # fmt: skip
+    def test_choices_are_letters(self, said, strict, compat) -> None:
+        assert (lmee.choice_of(said), lmee.choice_of(said, "compat")) == (strict, compat)
+
+    def test_answers_without_a_letter_agree_in_compat_only(self) -> None:
+        item = {
+            "answer_type": "choice", "pred_answer": "dunno", "answer": "none", "category": "Color",
+            "image_path": "x/easy/1.png",
+        }  # fmt: skip
+        for mode, right in (("compat", 100.0), ("strict", 0.0)):
+            found = lmee.evaluate_answers([item], openeqa.exact_judge, mode)
+            assert found == {"all/accuracy": right, "Color/accuracy": right, "easy/accuracy": right}
+
+    def test_open_answers_are_marked_by_the_judge(self) -> None:
+        item = {
+            "answer_type": "open",
+            "question": "?",
+            "open_answer": "a mug",
+            "category": "c",
+            "difficulty": "hard",
+        }
+        assert lmee.score_answer({**item, "pred_answer": "Mug"}, openeqa.exact_judge) == 100.0
+        assert lmee.score_answer({**item, "pred_answer": "cup"}, openeqa.exact_judge) == 0.0
+        assert lmee.score_answer(item, openeqa.exact_judge) == 0.0
+
+    def test_a_path_that_cannot_be_is_mended_in_compat_and_refused_in_strict(self) -> None:
+        goals = [
+            {"success": True, "shortest_m": 5.0, "taken_m": 0.0, "difficulty": "easy"},
+            {"success": True, "shortest_m": 5.0, "taken_m": 10.0, "difficulty": "hard"},
+        ]
+        found = lmee.evaluate_goals(goals, "compat")
+        assert (found["all/success"], found["easy/spl"], found["hard/spl"]) == (100.0, 100.0, 50.0)
+        with pytest.raises(InvalidMessage, match="finite"):
+            lmee.spl(True, math.nan, 1.0)
+
+    def test_a_step_is_worth_the_same_in_strict_whether_memory_was_asked_or_not(self) -> None:
+        truth = {"action": "turn_left", "frontier": 0, "category": "Color", "answer": "red"}
+        reply = "ACTION: turn_left\nFRONTIER: 0\nANSWER: Red"
+        scores = [lmee.score_step(reply, **truth, asked_memory=asked) for asked in (True, False)]
+        assert [one["overall"] for one in scores] == pytest.approx([1.0, 1.0])
+        assert [one["asked_memory"] for one in scores] == [1.0, 0.0]
+        assert lmee.score_step(reply, **truth, asked_memory=False, mode="compat")["overall"] == pytest.approx(
+            0.58
+        )
+
+
+class TestMemoryMaze:
+    def test_the_published_figure_is_the_mean_square_and_strict_asks_only_for_what_was_seen(self) -> None:
+        truth = np.zeros((3, 2, 2))
+        predicted = truth.copy()
+        predicted[0, 1], predicted[2, 0] = (3.0, 4.0), (0.3, 0.4)
+        assert memory_maze.evaluate(predicted, truth, "compat") == {"mse": pytest.approx(25.25 / 12)}
+        seen = np.ones((3, 2), dtype=bool)
+        seen[0, 1] = False
+        found = memory_maze.evaluate(predicted, truth, was_seen=seen)
+        assert found == {"error_cells": pytest.approx(0.1), "right": 1.0}
+        assert memory_maze.evaluate(predicted, truth, from_step=1)["error_cells"] == pytest.approx(0.125)
+
+    def test_what_cannot_be_scored_is_refused(self, tmp_path: Path) -> None:
+        vectors = np.zeros((3, 2, 2))
+        with pytest.raises(InvalidMessage, match="alike"):
+            memory_maze.evaluate(vectors, vectors[:2])
+        with pytest.raises(InvalidMessage, match="nothing to score"):
+            memory_maze.evaluate(vectors, vectors, from_step=3)
+        np.savez(tmp_path / "walk.npz", image=np.zeros(3))
+        with pytest.raises(InvalidMessage, match="no targets_vec"):
+            memory_maze.read_objects(tmp_path / "walk.npz")
+
+
 def test_success_once_is_the_published_rule_and_success_at_the_end_the_strict_one() -> None:
     flags = [[False, True, False], [False, False, True]]
     assert episodes.success_rate(flags, "compat") == 1.0
@@ -360,9 +472,33 @@ class TestCommand:
             "score.ost.strict/A(Counting)": 1.0
         }
 
+    def test_walks_drives_and_explorations(self, tmp_path: Path) -> None:
+        for name, vectors in (("mine", np.ones((2, 1, 2))), ("true", np.zeros((2, 1, 2)))):
+            np.savez(tmp_path / f"{name}.npz", targets_vec=vectors)
+        files = (f"predictions={tmp_path / 'mine.npz'}", f"truth={tmp_path / 'true.npz'}")
+        assert self.scored(tmp_path, "benchmark=memory_maze", *files, "mode=compat") == {
+            "score.memory_maze.compat/mse": 1.0
+        }
+        (tmp_path / "drive.json").write_text(json.dumps({"data": TestNaVQA.QUESTIONS}))
+        answers = {"responses": [{"id": "b", "response": {"binary": "yes"}}, {}]}
+        (tmp_path / "said.json").write_text(json.dumps(answers))
+        files = (f"predictions={tmp_path / 'said.json'}", f"truth={tmp_path / 'drive.json'}")
+        assert self.scored(tmp_path, "benchmark=navqa", *files)["score.navqa.strict/correct"] == 0.25
+        item = {
+            "answer_type": "choice",
+            "pred_answer": "B",
+            "answer": "B",
+            "category": "Color",
+            "difficulty": "easy",
+        }
+        (tmp_path / "explored.json").write_text(json.dumps([item]))
+        found = self.scored(tmp_path, "benchmark=lmee", f"predictions={tmp_path / 'explored.json'}")
+        assert found["score.lmee.strict/all/accuracy"] == 100.0
+
     @pytest.mark.parametrize(
         ("words", "error"),
         [
+            (("benchmark=memory_maze", "predictions=no.npz"), "is no file"),
             (("benchmark=osd",), "Did you mean 'ost'"),
             (("benchmark=ost", "predictions=nowhere.json"), "is no file"),
             (("benchmark=ost", "mode=lax"), "mode is 'lax'"),
