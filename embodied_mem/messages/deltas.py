@@ -16,8 +16,8 @@ class MapEvent:
 
     `box` (world) is where it is, or was when it vanished; `before_box` where it was before it moved. `label` is the
     most voted one, "" when none was; `num_cells` how many of the map's cells changed. A move is told besides the
-    appearance and disappearance that it is made of. When a thing appeared is known as well as its surroundings
-    (the brick of 8x8x8 cells) were watched.
+    appearance and disappearance that it is made of. A thing appeared after its place was last seen to be empty, as far
+    as such a view was kept; else after the map began.
     """
 
     kind: Literal["appeared", "vanished", "moved"]

@@ -366,7 +366,5 @@ def carve(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                     is_changed = True
     scratch.candidate_brick[candidate] = brick
     scratch.candidate_is_carved[candidate] = 1
-    if brick >= 0:
-        scratch.candidate_seen_tick[candidate] = m.brick_seen_tick[brick]
     if is_changed:
         m.brick_seen_tick[brick] = wp.max(m.brick_seen_tick[brick], view.tick)

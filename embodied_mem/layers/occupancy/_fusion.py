@@ -205,7 +205,7 @@ def merge(view: View, rules: Rules, scratch: Scratch, m: MapArrays):
                 at = (view.origin_brick + scratch.candidate_grid[candidate]) * BRICK_SIDE
                 at = at + wp.vec3i(local / 64, (local / 8) % 8, local % 8)
                 label = int(m.labels[gaussian][0])
-                note_change(scratch, at, BORN, scratch.candidate_seen_tick[candidate], label)
+                note_change(scratch, at, BORN, view.tick, label)
     if gaussian < 0:
         wp.atomic_add(m.counters, NUM_DROPPED, 1)
         for i in range(NUM_LABEL_SLOTS):

@@ -158,7 +158,6 @@ class Scratch:
     candidate_brick: wp.array(dtype=wp.int32)
     candidate_is_hit: wp.array(dtype=wp.int32)
     candidate_is_carved: wp.array(dtype=wp.int32)
-    candidate_seen_tick: wp.array(dtype=wp.int32)  # when its brick was seen before this frame
     slot_of_cell: wp.array(dtype=wp.int32)  # candidate * 512 + local -> slot in sums, -1 where untouched
     touched_cell: wp.array(dtype=wp.int32)
     sums: wp.array(dtype=vec14)

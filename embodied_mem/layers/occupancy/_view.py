@@ -149,7 +149,7 @@ class FrameScratch:
     @property
     def num_bytes(self) -> int:
         """What all of it takes."""
-        names = ("pooled_m", "tile_max_m", "candidate_of", "candidate_grid", "candidate_brick", "candidate_is_hit", "candidate_is_carved", "candidate_seen_tick", "note_cell", "note", "num_notes",
+        names = ("pooled_m", "tile_max_m", "candidate_of", "candidate_grid", "candidate_brick", "candidate_is_hit", "candidate_is_carved", "note_cell", "note", "num_notes",
                  "slot_of_cell", "touched_cell", "sums", "label_slots", "label_counts", "counters")  # fmt: skip
         arrays = [getattr(self.arrays, name) for name in names]
         return sum(int(array.capacity) for array in arrays if array is not None)
@@ -173,4 +173,3 @@ class FrameScratch:
         arrays.candidate_brick = wp.zeros(num_bricks, dtype=wp.int32, device=device)
         arrays.candidate_is_hit = wp.zeros(num_bricks, dtype=wp.int32, device=device)
         arrays.candidate_is_carved = wp.zeros(num_bricks, dtype=wp.int32, device=device)
-        arrays.candidate_seen_tick = wp.zeros(num_bricks, dtype=wp.int32, device=device)

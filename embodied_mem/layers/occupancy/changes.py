@@ -16,7 +16,8 @@ from jaxtyping import Bool, Int16, Int64
 
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy._touching import touching
-from embodied_mem.messages import MapEvent
+from embodied_mem.layers.occupancy.past_views import PastViews
+from embodied_mem.messages import Frame, MapEvent
 
 ReadCells = Callable[[Int64[np.ndarray, "n 3"]], tuple[Bool[np.ndarray, "n"], Int16[np.ndarray, "n"]]]
 """Whether each cell holds a stable Gaussian, and its label's index (-1: none)."""
@@ -59,8 +60,8 @@ class _Notes:
 
 @dataclass(frozen=True)
 class _Thing:
-    """Cells that changed together: which, and for each its label, when it was last seen as before, first as now, and
-    when that was certain."""
+    """Cells that changed together: which, and for each its label, when it was last hit (of a thing that appeared it says
+    nothing), first seen as now, and when that was certain."""
 
     kind: str
     cells: np.ndarray
@@ -89,6 +90,7 @@ class ChangeLog:
     """Collects changed cells, frame by frame, and tells the things that they belong to."""
 
     def __init__(self, cell_m: float, settle_s: float, min_cells: int, read: ReadCells) -> None:
+        self._views = PastViews()
         self._cell_m = cell_m
         self._settle_ns = int(settle_s * 1e9)
         self._min_cells = min_cells
@@ -96,24 +98,32 @@ class ChangeLog:
         self.clear()
 
     def clear(self) -> None:
-        """Forget what has changed so far."""
+        """Forget what has changed so far, and what was seen."""
+        self._views.clear()
         self._notes: list[_Notes] = []
         self._past: list[_Told] = []
         self._last_ns = 0
         self._stable_keys = np.zeros(0, dtype=np.int64)
 
-    def note(self, stamp_ns: int, cells: np.ndarray, notes: np.ndarray, seen_ns: np.ndarray) -> None:
-        """Take what the kernels noted of one frame: cells (n, 3), (kind, tick, label) of each, and its tick as a stamp."""
-        stamps = np.full(len(cells), stamp_ns, dtype=np.int64)
-        self._notes.append(_Notes(cells, notes[:, 0], notes[:, 2], seen_ns, stamps))
+    @property
+    def num_bytes(self) -> int:
+        """What the past views take."""
+        return self._views.num_bytes
 
-    def tell(self, stamp_ns: int, label_names: tuple[str, ...]) -> tuple[MapEvent, ...]:
-        """What has become certain by now."""
+    def note(self, frame: Frame, cells: np.ndarray, notes: np.ndarray, seen_ns: np.ndarray) -> None:
+        """Take what the kernels noted of one frame: cells (n, 3), (kind, tick, label) of each, and its tick as a stamp."""
+        self._views.note(frame)
+        if len(cells):
+            stamps = np.full(len(cells), frame.stamp_ns, dtype=np.int64)
+            self._notes.append(_Notes(cells, notes[:, 0], notes[:, 2], seen_ns, stamps))
+
+    def tell(self, stamp_ns: int, label_names: tuple[str, ...], first_ns: int) -> tuple[MapEvent, ...]:
+        """What has become certain by now. Nothing is told to have been seen before `first_ns`, when the map began."""
         if not self._notes or 0 <= stamp_ns - self._last_ns < self._settle_ns:
             return ()
         self._last_ns = stamp_ns
         events = []
-        for change in self._settled(stamp_ns):
+        for change in self._settled(stamp_ns, first_ns):
             events.append(self._event(change.kind, change, None, label_names))
             past = self._other_end(change)
             if past is not None:
@@ -124,7 +134,7 @@ class ChangeLog:
                 self._past = [*self._past[-MAX_PAST + 1 :], change]
         return tuple(events)
 
-    def _settled(self, stamp_ns: int) -> list[_Told]:
+    def _settled(self, stamp_ns: int, first_ns: int) -> list[_Told]:
         """The things around which nothing changes any more; what was noted of them is dropped."""
         notes = _joined(self._notes)
         is_recent = np.abs(stamp_ns - notes.stamp_ns) <= PATIENCE_NS
@@ -142,13 +152,35 @@ class ChangeLog:
                 if thing.kind == "appeared" and is_new.mean() > MAX_NEW_SHARE:
                     continue
                 done.append(thing.cells)
-                change = _told(thing, self._is_apart(thing.cells), self._min_cells)
+                change = self._told(thing, first_ns)
                 if change is not None and not self._adds_to_past(change):
                     told.append(change)
         is_done = np.isin(_keys(notes.cells), _keys(np.concatenate(done)))
         notes = notes.chosen(~is_done)
         self._notes = [notes.chosen(np.arange(len(notes))[-MAX_NOTES:])] if len(notes) else []
         return told
+
+    def _told(self, thing: _Thing, first_ns: int) -> _Told | None:
+        """The change with its bounds: after its cells were last seen as before, before nearly all were first seen as now.
+        None when too few of them are apart from what stayed.
+        """
+        is_apart = self._is_apart(thing.cells)
+        if is_apart.sum() < self._min_cells:
+            return None
+        core = thing.chosen(is_apart)
+        before_ns = int(np.percentile(core.before_ns, 100 - INNER, method="higher"))
+        if thing.kind == "appeared":
+            centers = (core.cells + 0.5) * self._cell_m
+            seen_ns = self._views.last_empty_ns(centers, before_ns, margin_m=self._cell_m / 2)
+            after_ns = first_ns if seen_ns is None else seen_ns
+        else:
+            after_ns = int(np.percentile(core.after_ns, INNER, method="lower"))
+            if after_ns > before_ns:  # the cells contradict each other: half of them decide
+                after_ns = int(np.percentile(core.after_ns, 50, method="lower"))
+                before_ns = int(np.percentile(core.before_ns, 50, method="higher"))
+        names, counts = np.unique(thing.labels, return_counts=True)
+        label = int(names[counts.argmax()])
+        return _Told(thing.kind, thing.cells, label, min(after_ns, before_ns), before_ns)
 
     def _is_apart(self, cells: np.ndarray) -> Bool[np.ndarray, "n"]:
         """Whether no stable Gaussian besides `cells` themselves is next to each: surfaces waver by a cell."""
@@ -233,25 +265,6 @@ def _sorted_out(notes: _Notes) -> tuple[_Notes, _Thing, _Thing]:
 
 def _things(kind: str, notes: _Notes, before_ns: np.ndarray) -> _Thing:
     return _Thing(kind, notes.cells, notes.label, notes.after_ns, before_ns, notes.stamp_ns)
-
-
-def _told(thing: _Thing, is_apart: np.ndarray, min_cells: int) -> _Told | None:
-    """The change with its bounds: after nearly all cells were last seen as before, before nearly all were first seen as
-    now (half of them, should the cells contradict each other). None when too few of them are apart from what stayed.
-    """
-    if is_apart.sum() < min_cells:
-        return None
-    core = thing.chosen(is_apart)
-    # What appeared is bounded by when bricks were seen, of which a corner may have been in view: the earliest count.
-    earliest = 100 - INNER if thing.kind == "appeared" else INNER
-    after_ns = np.percentile(core.after_ns, earliest, method="lower")
-    before_ns = np.percentile(core.before_ns, 100 - INNER, method="higher")
-    if after_ns > before_ns:
-        after_ns = np.percentile(core.after_ns, 50, method="lower")
-        before_ns = np.percentile(core.before_ns, 50, method="higher")
-    names, counts = np.unique(thing.labels, return_counts=True)
-    label = int(names[counts.argmax()])
-    return _Told(thing.kind, thing.cells, label, int(min(after_ns, before_ns)), int(before_ns))
 
 
 def _least_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -65,7 +65,7 @@ class OccupancyLayer:
         self._last_stamps[frame.robot, frame.sensor] = frame.stamp_ns
         for points_world, owner, codes in paints:
             self._map.paint(points_world, owner, codes)
-        events = self._events(frame.stamp_ns)
+        events = self._events(frame)
         return dataclasses.replace(change, events=events) if events else change
 
     def _paints(self, percept: Percept) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -113,12 +113,10 @@ class OccupancyLayer:
         is_alike = (similarity >= min_similarity) & (snapshot.occupancy > 0.5)
         return snapshot.means_world[is_alike], similarity[is_alike]
 
-    def _events(self, stamp_ns: int) -> tuple[MapEvent, ...]:
+    def _events(self, frame: Frame) -> tuple[MapEvent, ...]:
         """What has become certain to have changed."""
-        cells, notes, seen_ns = self._map.take_notes()
-        if len(cells):
-            self._changes.note(stamp_ns, cells, notes, seen_ns)
-        return self._changes.tell(stamp_ns, self._labels.labels)
+        self._changes.note(frame, *self._map.take_notes())
+        return self._changes.tell(frame.stamp_ns, self._labels.labels, self._map.epoch_ns or 0)
 
     def _translation(self, labels: tuple[str, ...]) -> Int16[np.ndarray, "n"]:
         known = self._translations.get(labels)
@@ -267,8 +265,8 @@ class OccupancyLayer:
 
     @property
     def num_scratch_bytes(self) -> int:
-        """Working memory beside the map, as large as the largest view needed; it does not grow with the map."""
-        return self._map.num_scratch_bytes
+        """Working memory beside the map, for the largest view and for past ones; it does not grow with the map."""
+        return self._map.num_scratch_bytes + self._changes.num_bytes
 
     @property
     def num_evicted(self) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.geometry import Box, look_at
@@ -87,6 +89,60 @@ def test_a_crate_that_is_put_down_and_taken_away_is_told_with_its_times(is_watch
         assert width_ns <= PERIOD_NS + 70_000_000 if is_watched else width_ns >= SECOND_NS
         assert event.before_box is None
         assert is_front_of(event.box, CRATE)
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 2**31))
+def test_what_appears_while_the_robot_looks_around_has_bounds_that_hold_its_time(seed: int) -> None:
+    layer, rng = OccupancyLayer(CONFIG), np.random.default_rng(seed)
+    put_ns, end_ns = int(rng.integers(4, 10)) * SECOND_NS, 17 * SECOND_NS
+    low, size = rng.uniform([1.6, -0.9, 0.0], [2.4, 0.4, 0.5]), rng.uniform(0.3, 0.6, 3)
+    (x, y, z), (far_x, far_y, top) = low.tolist(), (low + size).tolist()
+    crate = Box(min_m=(x, y, z), max_m=(far_x, far_y, top))
+    # A glance every two seconds, often past the crate's place, so that only a corner of its bricks is in view.
+    sides = rng.uniform(-3.0, 3.0, 12)
+
+    def see(stamp_ns: int) -> Percept:
+        is_last = stamp_ns >= 12 * SECOND_NS or stamp_ns < 3 * SECOND_NS
+        side = 0.0 if is_last else sides[stamp_ns // (2 * SECOND_NS)]
+        boxes = (*HALL, crate) if stamp_ns >= put_ns else HALL
+        return look(stamp_ns, boxes, target=(3.0, side, 0.4), things=int(stamp_ns >= put_ns), noise=rng)
+
+    events = watch(layer, SECOND_NS, end_ns, see)
+    assert [event.kind for event in events].count("appeared") >= 1
+    for event in events:
+        assert event.kind == "appeared"
+        assert event.after_ns <= put_ns <= event.before_ns
+
+
+def test_a_look_past_a_things_place_does_not_say_that_it_was_empty() -> None:
+    """The crate fills most of one brick, of which only an empty corner stays in view while it is put down."""
+    layer = OccupancyLayer(CONFIG)
+    crate = Box(min_m=(2.0, -0.6, 0.0), max_m=(2.5, -0.2, 0.6))
+    turned_ns, put_ns, back_ns = 3 * SECOND_NS, 4 * SECOND_NS, 8 * SECOND_NS
+
+    def see(stamp_ns: int) -> Percept:
+        is_turned = turned_ns <= stamp_ns < back_ns
+        boxes = (*HALL, crate) if stamp_ns >= put_ns else HALL
+        return look(stamp_ns, boxes, target=(2.16, 2.08, 0.4) if is_turned else (3.0, 0.0, 0.4))
+
+    (event,) = watch(layer, SECOND_NS, 13 * SECOND_NS, see)
+    assert event.after_ns == turned_ns - PERIOD_NS
+    assert event.before_ns == back_ns
+
+
+def test_a_thing_whose_place_nobody_saw_for_long_is_bounded_by_the_last_look_from_there() -> None:
+    layer = OccupancyLayer(CONFIG)
+    left_ns, put_ns, back_ns = 3 * SECOND_NS, 10 * SECOND_NS, 20 * SECOND_NS
+
+    def see(stamp_ns: int) -> Percept:
+        is_away = left_ns <= stamp_ns < back_ns
+        boxes = (*HALL, CRATE) if stamp_ns >= put_ns else HALL
+        return look(stamp_ns, boxes, target=(-2.0, 0.1, 0.2) if is_away else (3.0, 0.0, 0.4))
+
+    (event,) = watch(layer, SECOND_NS, 25 * SECOND_NS, see)
+    assert event.after_ns == left_ns - PERIOD_NS
+    assert event.before_ns == back_ns
 
 
 def test_a_crate_that_is_carried_over_is_told_as_a_move() -> None:
