@@ -55,7 +55,7 @@ CURVES = (
 )
 """One fault at a time; the first days only, since each costs a memory of its own."""
 QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
-DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(210, 218))
+DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(210, 216))
 """Homes and errands that nothing was tuned on; memories get five frames a second."""
 NUM_CURVE_DAYS = 1
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from embodied_mem.geometry import Box, bounds
 from embodied_mem.layers.world import looks as take
+from embodied_mem.layers.world.alignment import aligned, pose_error_m
 from embodied_mem.layers.world.association import associate, corners, looks_alike, overlaps
 from embodied_mem.layers.world.doubt import double_of
 from embodied_mem.layers.world.identity import absorb, destination_of, note_arrival, origin_of
@@ -41,7 +42,7 @@ class Tracker:
         self._percept = percept
         self._depth = DepthView.of(percept, state.config.depth_margin_m)
         self._glance = Glance(
-            stamp_ns=percept.frame.stamp_ns, known_ns=known_ns, eye_world=self._depth.eye_world,
+            stamp_ns=percept.frame.stamp_ns, known_ns=known_ns, eye_world=tuple(self._depth.eye_world.tolist()),
             source=source_of(percept),
         )  # fmt: skip
         self._label_index = {label: index for index, label in enumerate(percept.labels)}
@@ -62,6 +63,7 @@ class Tracker:
             [thing.box if thing.status != "away" else _away_box(thing) for thing in candidates],
             self._config,
         )
+        instances = self._align(pairs, candidates)
         for index, column in pairs.items():
             self._matched[candidates[column].entity_id] = instances[index]
         self._look_at_everything()
@@ -79,6 +81,20 @@ class Tracker:
         alive = [entity_id for entity_id in self._matched if entity_id in self._state.roster]
         added = tuple(thing.entity_id for thing in self._added if thing.entity_id in self._state.roster)
         return WorldDelta(seen=tuple(alive), added=added, changes=changes)
+
+    def _align(self, pairs: Mapping[int, int], candidates: Sequence[Thing]) -> tuple[ObservedInstance, ...]:
+        """The instances without the shift of the camera that the known things in view agree on."""
+        mobile = (*self._config.agent_labels, *self._config.hinged_labels)
+        known = [
+            (self._percept.instances[index], candidates[column])
+            for index, column in pairs.items()
+            if candidates[column].status == "here" and candidates[column].label not in mobile
+        ]
+        error_m = pose_error_m(known)
+        if error_m is not None:
+            self._percept = aligned(self._percept, error_m)
+            self._depth = DepthView.of(self._percept, self._config.depth_margin_m)
+        return self._percept.instances
 
     def _candidates(self, instances: Sequence[ObservedInstance]) -> list[Thing]:
         boxes = corners([instance.box for instance in instances])
