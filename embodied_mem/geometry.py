@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,13 +169,14 @@ class Box:
         low, high = bounds(points)
         return cls(min_m=tuple(low.tolist()), max_m=tuple(high.tolist()))
 
-    @property
+    @cached_property
     def center(self) -> Float64[np.ndarray, "3"]:
-        return np.array([(low + high) / 2 for low, high in zip(self.min_m, self.max_m, strict=True)])
+        """Read-only, like `size`: both are asked for again and again, and made once."""
+        return _read_only([(low + high) / 2 for low, high in zip(self.min_m, self.max_m, strict=True)])
 
-    @property
+    @cached_property
     def size(self) -> Float64[np.ndarray, "3"]:
-        return np.array([high - low for low, high in zip(self.min_m, self.max_m, strict=True)])
+        return _read_only([high - low for low, high in zip(self.min_m, self.max_m, strict=True)])
 
     @property
     def footprint_m2(self) -> float:
@@ -205,3 +207,9 @@ class Box:
         low, high = np.array(self.min_m), np.array(self.max_m)
         grid = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij"), axis=-1).reshape(8, 3)
         return np.asarray(low + grid * (high - low))
+
+
+def _read_only(values: list[float]) -> Float64[np.ndarray, "3"]:
+    array = np.array(values)
+    array.flags.writeable = False
+    return array

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Float64
 from scipy.optimize import linear_sum_assignment
 
 from embodied_mem.geometry import Box
@@ -78,7 +80,7 @@ def associate(
     if not instances or not things:
         return {}
     lie = overlaps(corners([instance.box for instance in instances]), corners(boxes))
-    share = np.array([[thing.label_share(i.label) for thing in things] for i in instances], dtype=np.float32)
+    share = _label_shares(instances, things)
     likeness = _likeness(instances, things)
     is_same = _is_same_thing(instances, things, lie, share, likeness, config)
     of_smaller = np.maximum(lie.of_first, lie.of_second)
@@ -92,6 +94,21 @@ def associate(
     )
     rows, columns = linear_sum_assignment(np.where(is_same, cost, FORBIDDEN))
     return {int(i): int(j) for i, j in zip(rows, columns, strict=True) if is_same[i, j]}
+
+
+def _label_shares(
+    instances: Sequence[ObservedInstance], things: Sequence[Thing]
+) -> Float32[np.ndarray, "n m"]:
+    """`thing.label_share(instance.label)` of every pair, filled in by label: most pairs share none."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, instance in enumerate(instances):
+        rows[instance.label].append(row)
+    share = np.zeros((len(instances), len(things)), dtype=np.float32)
+    for column, thing in enumerate(things):
+        for label in thing.label_votes:
+            if label in rows:
+                share[rows[label], column] = thing.label_share(label)
+    return share
 
 
 def _is_same_thing(
@@ -126,14 +143,18 @@ def _is_known_by_looks(
 ) -> Bool[np.ndarray, "n m"]:
     """Which views overlap a well-known thing of their size and looks: poses err by centimetres, and with them boxes."""
     is_well_known = np.array([thing.num_views >= OFTEN_SEEN for thing in things])[None]
-    sizes = np.array([np.linalg.norm(instance.box.size) for instance in instances])[:, None]
-    known_sizes = np.array([np.linalg.norm(thing.box.size) for thing in things])[None]
+    sizes = _diagonals_m([instance.box for instance in instances])[:, None]
+    known_sizes = _diagonals_m([thing.box for thing in things])[None]
     ratio = sizes / np.maximum(known_sizes, 1e-3)
     is_as_large = (ratio >= 1.0 / LARGEST_RATIO) & (ratio <= LARGEST_RATIO)
     is_near = (lie.iou >= 0.05) & (lie.center_distance_m <= 0.3 * lie.diagonal_m + 0.04)
     return np.asarray(
         is_well_known & is_as_large & is_near & (likeness >= ALIKE) & (lie.diagonal_m < SMALL_M)
     )
+
+
+def _diagonals_m(boxes: Sequence[Box]) -> Float64[np.ndarray, "n"]:
+    return np.array([math.dist(box.min_m, box.max_m) for box in boxes])
 
 
 def _likeness(instances: Sequence[ObservedInstance], things: Sequence[Thing]) -> Float32[np.ndarray, "n m"]:

@@ -31,7 +31,7 @@ def record(state: WorldState, event: Event, known_ns: int) -> WorldDelta:
         others = [_other(state, event, mention) for mention in event.objects[1:]]
         glance = Glance(
             stamp_ns=max(event.end_ns, thing.runs[-1].to_ns if thing.runs else 0), known_ns=known_ns,
-            eye_world=np.zeros(3, dtype=np.float32), source=f"event/{event_id}",
+            eye_world=(0.0, 0.0, 0.0), source=f"event/{event_id}",
         )  # fmt: skip
         if event.kind == "pick":
             _pick(state, thing, event, glance, touched)

@@ -30,7 +30,7 @@ class LateTracker:
         self._percept = percept
         self._depth = DepthView.of(percept, state.config.depth_margin_m)
         self._glance = Glance(
-            stamp_ns=percept.frame.stamp_ns, known_ns=known_ns, eye_world=self._depth.eye_world,
+            stamp_ns=percept.frame.stamp_ns, known_ns=known_ns, eye_world=tuple(self._depth.eye_world.tolist()),
             source=source_of(percept),
         )  # fmt: skip
         self._touched: dict[EntityId, Thing] = {}

@@ -7,15 +7,22 @@ at an earlier time never does.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-
-import numpy as np
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from embodied_mem.layers.world import timeline
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.thing import CONFIRMED_VIEWS, Thing
 from embodied_mem.messages import Change, EntityId, Fact, Placement, is_stated
 from embodied_mem.store import Repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a thing's facts and changes were made from, and the placements (by place index) that they state."""
+
+    grounds: tuple[object, ...]
+    places: list[tuple[int, Placement]]
 
 
 class Ledger:
@@ -26,9 +33,7 @@ class Ledger:
         self._config = config
         self.facts_of: dict[EntityId, list[Fact]] = defaultdict(list)
         self.changes_of: dict[EntityId, list[tuple[int, Change]]] = defaultdict(list)
-        self._told: dict[
-            EntityId, tuple[object, ...]
-        ] = {}  # what each thing's facts and changes were made from
+        self._told: dict[EntityId, _Told] = {}
         for fact in repository.facts(any_time=True):
             if is_stated(fact):
                 continue  # what somebody stated is no look's to rewrite
@@ -38,13 +43,23 @@ class Ledger:
 
     def publish(self, thing: Thing, known_ns: int) -> tuple[Change, ...]:
         """Bring facts and changes of `thing` up to date; returns the changes that are new."""
-        telling = _telling(thing)
-        if self._told.get(thing.entity_id) == telling:
+        told, grounds = self._told.get(thing.entity_id), _grounds(thing, self._config)
+        if told is not None and told.grounds == grounds and self._is_at(thing, told.places):
             return ()
-        self._told[thing.entity_id] = telling
         sojourns = thing.stays(self._config)
-        self._publish_facts(thing.entity_id, self._wanted_facts(thing, sojourns, known_ns), known_ns)
+        facts = self._publish_facts(thing.entity_id, self._wanted_facts(thing, sojourns, known_ns), known_ns)
+        placements = [
+            fact.value for fact in facts if isinstance(fact.value, Placement)
+        ]  # one for each sojourn
+        indices = [stay.place_index for stay in sojourns]
+        self._told[thing.entity_id] = _Told(
+            grounds=grounds, places=list(zip(indices, placements, strict=True))
+        )
         return self._publish_changes(thing, sojourns, known_ns)
+
+    def _is_at(self, thing: Thing, places: list[tuple[int, Placement]]) -> bool:
+        """Whether the thing's places are still what the facts say."""
+        return all(_drift_m(thing.places[index], place) < self._config.refine_m for index, place in places)
 
     def retract(self, entity_id: EntityId, known_ns: int) -> None:
         """End everything believed about an entity that turned out to be none, or to be another one."""
@@ -90,7 +105,7 @@ class Ledger:
             to_ns = thing.states[index + 1][0] if index + 1 < len(thing.states) else None
             yield fact("state", from_ns, to_ns, value=state, source="event")
 
-    def _publish_facts(self, entity_id: EntityId, wanted: Iterable[Fact], known_ns: int) -> None:
+    def _publish_facts(self, entity_id: EntityId, wanted: Iterable[Fact], known_ns: int) -> list[Fact]:
         stale = list(self.facts_of.get(entity_id, ()))
         kept: list[Fact] = []
         for fact in wanted:
@@ -103,6 +118,7 @@ class Ledger:
         for old in stale:
             self._repository.end_fact(old.fact_id, known_ns)
         self.facts_of[entity_id] = kept
+        return kept
 
     def _says_the_same(self, old: Fact, new: Fact) -> bool:
         if (old.predicate, old.object, old.valid_from_ns, old.valid_to_ns) != (
@@ -154,19 +170,23 @@ class Ledger:
         return True
 
 
-def _telling(thing: Thing) -> tuple[object, ...]:
-    """All that facts and changes depend on: as long as it is equal, they are."""
-    runs = tuple((run.kind, run.place_index, run.from_ns, run.num_looks) for run in thing.runs)
+def _grounds(thing: Thing, config: WorldConfig) -> tuple[object, ...]:
+    """All that facts and changes depend on but where exactly the thing's places are: while equal, so are they."""
+    enough = max(2, config.misses_to_close)  # more looks than this say nothing more
+    runs = tuple((run.kind, run.place_index, run.from_ns, min(run.num_looks, enough)) for run in thing.runs)
     return (
         thing.label, thing.color, thing.status, thing.first_seen_ns, thing.arrived_after_ns,
-        thing.num_views >= CONFIRMED_VIEWS, runs, tuple(thing.places), tuple(thing.supports.items()),
-        tuple(thing.states),
+        thing.num_views >= CONFIRMED_VIEWS, runs, tuple(thing.supports.items()), tuple(thing.states),
     )  # fmt: skip
 
 
 def _drift_m(a: Placement, b: Placement) -> float:
     """How far the centre, or half of any face, is apart."""
-    center = np.abs(np.subtract(a.position_world_m, b.position_world_m)).max()
-    faces = np.abs(np.subtract(a.box.min_m + a.box.max_m, b.box.min_m + b.box.max_m)).max() / 2
-    size = np.abs(a.box.size - b.box.size).max() / 2
-    return float(max(center, faces, size))
+    center = _largest_difference(a.position_world_m, b.position_world_m)
+    faces = _largest_difference(a.box.min_m + a.box.max_m, b.box.min_m + b.box.max_m) / 2
+    size = _largest_difference(a.box.size.tolist(), b.box.size.tolist()) / 2
+    return max(center, faces, size)
+
+
+def _largest_difference(a: Sequence[float], b: Sequence[float]) -> float:
+    return max(abs(x - y) for x, y in zip(a, b, strict=True))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from embodied_mem.geometry import Box
 from embodied_mem.layers.world.thing import Thing
 from embodied_mem.messages import EntityId
 
@@ -20,6 +21,7 @@ class Roster:
     def __init__(self) -> None:
         self._slots: dict[EntityId, int] = {}
         self._things: list[Thing | None] = []
+        self._boxes: list[Box | None] = []
         self.low: Float32[np.ndarray, "n 3"] = np.full((0, 3), EMPTY, dtype=np.float32)
         self.high: Float32[np.ndarray, "n 3"] = np.full((0, 3), EMPTY, dtype=np.float32)
 
@@ -46,17 +48,20 @@ class Roster:
             more = np.full((max(64, slot), 3), EMPTY, dtype=np.float32)
             self.low, self.high = np.concatenate([self.low, more]), np.concatenate([self.high, more])
         self._things.append(thing)
+        self._boxes.append(None)
         self._slots[thing.entity_id] = slot
         self.place(thing)
 
     def place(self, thing: Thing) -> None:
         """Note the box of a thing that moved or grew."""
         slot = self._slots[thing.entity_id]
-        self.low[slot], self.high[slot] = thing.box.min_m, thing.box.max_m
+        if self._boxes[slot] is not thing.box:
+            self._boxes[slot] = thing.box
+            self.low[slot], self.high[slot] = thing.box.min_m, thing.box.max_m
 
     def remove(self, thing: Thing) -> None:
         slot = self._slots.pop(thing.entity_id)
-        self._things[slot] = None
+        self._things[slot] = self._boxes[slot] = None
         self.low[slot] = self.high[slot] = EMPTY
 
     def at(self, slots: Int64[np.ndarray, "k"]) -> list[Thing]:
@@ -82,5 +87,7 @@ class Roster:
         for axis in (1, 2):
             is_around &= (self.low[:num, axis] <= highest[axis]) & (self.high[:num, axis] >= lowest[axis])
         slots = np.flatnonzero(is_around)
+        if len(low) == 1:
+            return self.at(slots)
         gap = np.maximum(self.low[slots] - high[:, None], low[:, None] - self.high[slots])
         return self.at(slots[(gap <= margin_m).all(axis=2).any(axis=0)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from embodied_mem.layers.world.roster import Roster
@@ -17,9 +19,8 @@ def find_support(thing: Thing, roster: Roster, skip_labels: tuple[str, ...]) -> 
 
     "in" when the supporter also closes above it (a shelf's board, a drawer's cabinet).
     """
-    low, high = np.array(thing.box.min_m), np.array(thing.box.max_m)
-    center = (low + high) / 2
-    probe = np.array([center[0], center[1], low[2]], dtype=np.float32)
+    x, y, _ = thing.box.center.tolist()
+    probe = np.array([x, y, thing.box.min_m[2]], dtype=np.float32)
     best: tuple[float, str, EntityId] | None = None
     for other in roster.near(probe[None] - np.float32(0.02), probe[None] + np.float32(0.02), CONTACT_M):
         if other is thing or other.status != "here" or other.label in skip_labels:
@@ -34,18 +35,18 @@ def find_support(thing: Thing, roster: Roster, skip_labels: tuple[str, ...]) -> 
 
 def _contact(thing: Thing, other: Thing) -> tuple[float, str] | None:
     """Distance of the underside to the other's surface beneath, and the relation; None when there is no contact."""
-    low, high = np.array(thing.box.min_m), np.array(thing.box.max_m)
-    points = other.shape.points_world
-    reach = np.maximum(0.02, other.shape.cell_m)
-    is_within = (points[:, :2] >= low[:2] - reach) & (points[:, :2] <= high[:2] + reach)
-    is_column = is_within[:, 0] & is_within[:, 1]
-    heights = points[is_column, 2]
+    (x_min, y_min, z_min), (x_max, y_max, z_max) = thing.box.min_m, thing.box.max_m
+    x, y, z = other.shape.points_world.T
+    reach_m = max(0.02, other.shape.cell_m)
+    is_column = (
+        (x >= x_min - reach_m) & (x <= x_max + reach_m) & (y >= y_min - reach_m) & (y <= y_max + reach_m)
+    )
+    heights = z[is_column]
     tolerance_m = CONTACT_M + other.shape.cell_m / 2
-    beneath = heights[heights <= low[2] + tolerance_m]
-    is_covered = int((heights > high[2] + 0.02).sum()) >= max(2, 0.3 * len(beneath))
-    gap_m = abs(float(low[2]) - float(beneath.max())) if len(beneath) else np.inf
-    top_gap_m = abs(float(low[2]) - other.box.max_m[2])
-    gap_m = min(gap_m, top_gap_m)
+    beneath = heights[heights <= z_min + tolerance_m]
+    is_covered = np.count_nonzero(heights > z_max + 0.02) >= max(2, 0.3 * len(beneath))
+    gap_m = abs(z_min - float(beneath.max())) if len(beneath) else math.inf
+    gap_m = min(gap_m, abs(z_min - other.box.max_m[2]))
     if gap_m > tolerance_m:
         return None
-    return float(gap_m), "in" if is_covered else "on"
+    return gap_m, "in" if is_covered else "on"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import orjson
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world.settings import WorldConfig
@@ -32,11 +32,11 @@ class LastLook:
     stamp_ns: int = -(2**62)
     direction: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def is_anew(self, stamp_ns: int, direction: Float32[np.ndarray, "3"], config: WorldConfig) -> bool:
+    def is_anew(self, stamp_ns: int, direction: tuple[float, float, float], config: WorldConfig) -> bool:
         """Whether a look now tells something that the last one did not: later, or from another side."""
         if abs(stamp_ns - self.stamp_ns) >= config.look_interval_s * 1e9:
             return True
-        cosine = float(np.dot(self.direction, direction))
+        cosine = sum(a * b for a, b in zip(self.direction, direction, strict=True))
         return cosine < math.cos(math.radians(config.look_angle_deg))
 
 
@@ -123,7 +123,7 @@ class Thing:
         """Take in what one view says about label, colour and looks; whole and near views count more."""
         weight = instance.score * (0.3 if instance.is_cut else 1.0) * min(1.0, instance.num_pixels / 400.0)
         self.label_votes[instance.label] = self.label_votes.get(instance.label, 0.0) + max(weight, 1e-3)
-        if np.isfinite(instance.color_rgb).all():
+        if all(map(math.isfinite, instance.color_rgb)):
             # Shade darkens (a white book reads gray), nothing brightens: the best lit views say what colour it is.
             lit = weight * (max(instance.color_rgb) / 255.0) ** LIT_POWER + 1e-6
             for channel in range(3):

@@ -137,7 +137,7 @@ def _shrunk(frame: Frame) -> View:
         focal_px=(camera.fx / block, camera.fy / block),
         center_px=((camera.cx - middle) / block, (camera.cy - middle) / block),
         T_world_camera=frame.T_world_camera,
-        nearest_m=np.minimum(blocks.min(axis=(1, 3)), 60000.0).astype(np.float16),
+        nearest_m=np.minimum(blocks.min(axis=1).min(axis=2), 60000.0).astype(np.float16),
     )
 
 
