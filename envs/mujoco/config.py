@@ -51,7 +51,6 @@ class HouseholdConfig(CheckedOptions):
     instance_ids: str = "shuffled"
     truth_in_info: bool = False
     script: str | None = None
-    robot: str = "robot"
     instruction: str = "Look around the home and remember where everything is."
     num_rooms: int = 5
     max_steps: int = 0
