@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int8
+from jaxtyping import Bool, Float, Float32, Float64, Int8, Int64
 
 from embodied_mem.geometry import Box, invert, transform
+from embodied_mem.layers.occupancy._touching import packed, unpacked
 from embodied_mem.layers.occupancy.grid import SemanticGrid, grid_shape
 from embodied_mem.layers.occupancy.layer import OccupancyLayer
 from embodied_mem.layers.occupancy.snapshot import FREE, MapSnapshot
@@ -95,19 +96,20 @@ def joined_alike(
     return np.concatenate(all_means), np.concatenate(all_similarities)
 
 
-def joined_free_cells(
+def joined_cells(
     submaps: Sequence[Submap], cell_m: float, state_at: Callable[[np.ndarray], Int8[np.ndarray, "n"]]
-) -> Float32[np.ndarray, "n 3"]:
-    """The centres of those cells of the world's grid that are free, of all that some submap's free cells touch."""
-    cells = [np.zeros((0, 3), dtype=np.int64)]
+) -> tuple[Int64[np.ndarray, "n 3"], Int64[np.ndarray, "m 3"]]:
+    """The cells of the world's grid that are free at their centres, and all that known cells of some submap touch."""
+    free, known = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for submap in submaps:
-        centers = submap.layer.free_cells().astype(np.float64)
-        # A grid that lies askew has cells without a centre of the other in them; quarters of cells leave no holes.
-        quarters = (centers[:, None] + QUARTERS * cell_m).reshape(-1, 3)
-        points = transform(submap.T_world_anchor, quarters)
-        cells.append(np.unique(np.floor(points / cell_m).astype(np.int64), axis=0))
-    found = (np.unique(np.concatenate(cells), axis=0) + 0.5) * cell_m
-    return np.asarray(found[state_at(found) == FREE], dtype=np.float32)
+        of_submap = submap.layer.known_cells()
+        for found, cells in zip((free, known), of_submap, strict=True):
+            # A grid that lies askew has cells without a centre of the other in them; quarters of cells leave no holes.
+            quarters = (cells[:, None] + 0.5 + QUARTERS).reshape(-1, 3) * cell_m
+            points = transform(submap.T_world_anchor, quarters)
+            found.append(np.unique(packed(np.floor(points / cell_m).astype(np.int64))))
+    free_cells, known_cells = (unpacked(np.unique(np.concatenate(found))) for found in (free, known))
+    return free_cells[state_at((free_cells + 0.5) * cell_m) == FREE], known_cells
 
 
 def joined_grid(

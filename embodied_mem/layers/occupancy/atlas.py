@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int8
+from jaxtyping import Bool, Float, Float32, Float64, Int8, Int64
 
 from embodied_mem.errors import ConfigError, InvalidQuery
 from embodied_mem.geometry import Box, check_rigid, invert, transform
@@ -21,17 +21,28 @@ from embodied_mem.layers.occupancy._atlas_views import (
     Submap,
     all_labels,
     joined_alike,
-    joined_free_cells,
+    joined_cells,
     joined_grid,
     joined_snapshot,
 )
 from embodied_mem.layers.occupancy.codes import ProductCode, needed_codebook
 from embodied_mem.layers.occupancy.config import OccupancyConfig
+from embodied_mem.layers.occupancy.floor_plan import FloorGrid, distance_field, floor_grid
+from embodied_mem.layers.occupancy.frontiers import Frontier, frontiers_of
 from embodied_mem.layers.occupancy.grid import OCC_SCANNET_VOXEL_M, SemanticGrid
 from embodied_mem.layers.occupancy.layer import OccupancyLayer, check_order
 from embodied_mem.layers.occupancy.lit_regions import LitRegion, lit_regions
 from embodied_mem.layers.occupancy.snapshot import FREE, UNKNOWN, MapSnapshot
-from embodied_mem.messages import Frame, MapChange, MapEvent, ObservedInstance, Percept, PoseCorrection
+from embodied_mem.layers.occupancy.visibility import Visibility, visibility_of
+from embodied_mem.messages import (
+    Frame,
+    MapChange,
+    MapEvent,
+    ObservedInstance,
+    Percept,
+    PinholeCamera,
+    PoseCorrection,
+)
 
 PAST_M = 0.02
 """How far behind a surface that a newer submap saw through the search along a ray goes on."""
@@ -279,6 +290,33 @@ class SubmapAtlas:
         """The box as voxels, as `OccupancyLayer.semantic_grid`: each as the newest submap has it that knows it."""
         return joined_grid(self._readable, box, voxel_m, form=form, stable_only=stable_only)
 
+    def distance_field(
+        self, box: Box, voxel_m: float = OCC_SCANNET_VOXEL_M, *, unknown_is_occupied: bool = False
+    ) -> Float32[np.ndarray, "x y z"]:
+        """Metres from each voxel of the box to the nearest obstacle, as `OccupancyLayer.distance_field`."""
+        return distance_field(self.semantic_grid(box, voxel_m), unknown_is_occupied=unknown_is_occupied)
+
+    def floor_grid(self, box: Box, cell_m: float = 0.05) -> FloorGrid:
+        """A plan for navigation, as `OccupancyLayer.floor_grid`."""
+        return floor_grid(self.semantic_grid(box, cell_m))
+
+    def frontiers(self, *, min_cells: int = 20) -> list[Frontier]:
+        """Where space that some submap knows to be free borders on what none knows, largest first."""
+        return frontiers_of(*self.known_cells(), self.config.submap.cell_m, min_cells=min_cells)
+
+    def visibility(
+        self,
+        box: Box,
+        camera: PinholeCamera,
+        T_world_camera: Float64[np.ndarray, "4 4"],
+        max_range_m: float = 5.0,
+    ) -> Visibility:
+        """How much of the box a camera at that pose would see, as `OccupancyLayer.visibility`."""
+        return visibility_of(
+            box, camera, T_world_camera, self.cast_rays,
+            max_range_m=max_range_m, margin_m=self.config.submap.cell_m / 2,
+        )  # fmt: skip
+
     def find(
         self, embedding: Float[np.ndarray, "d"], *, min_similarity: float = 0.5, min_cells: int = 1
     ) -> list[LitRegion]:
@@ -299,7 +337,11 @@ class SubmapAtlas:
 
     def free_cells(self) -> Float32[np.ndarray, "n 3"]:
         """The centres, in world, of all cells that are known to be free, on one grid for all submaps."""
-        return joined_free_cells(self._readable, self.config.submap.cell_m, self.state_at)
+        return ((self.known_cells()[0] + 0.5) * self.config.submap.cell_m).astype(np.float32)
+
+    def known_cells(self) -> tuple[Int64[np.ndarray, "n 3"], Int64[np.ndarray, "m 3"]]:
+        """The cells that are free, and all of which anything is known, as whole numbers of cells from the world's origin."""
+        return joined_cells(self._readable, self.config.submap.cell_m, self.state_at)
 
     def _is_not_stale(self, number: int, points_world: np.ndarray) -> Bool[np.ndarray, "n"]:
         return np.asarray(self._state_in(self._readable[number + 1 :], points_world) != FREE)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int16, Int64
 
 from embodied_mem.geometry import Box
-from embodied_mem.layers.occupancy._touching import touching
+from embodied_mem.layers.occupancy._touching import packed, touching
 from embodied_mem.layers.occupancy.past_views import PastViews
 from embodied_mem.messages import Frame, MapEvent
 
@@ -141,21 +141,21 @@ class ChangeLog:
         notes, gone, born = _sorted_out(notes.chosen(is_recent))
         is_stable, labels = self._read(born.cells)
         born = dataclasses.replace(born, labels=labels).chosen(is_stable)
-        was_stable, self._stable_keys = self._stable_keys, _keys(born.cells)
+        was_stable, self._stable_keys = self._stable_keys, packed(born.cells)
         told, done = [], [np.zeros((0, 3), dtype=np.int64)]
         for things in (gone, born):
             for rows in touching(things.cells) if len(things.cells) >= self._min_cells else []:
                 thing = things.chosen(rows)
                 if len(rows) < self._min_cells or abs(stamp_ns - thing.certain_ns.max()) < self._settle_ns:
                     continue
-                is_new = ~np.isin(_keys(thing.cells), was_stable)
+                is_new = ~np.isin(packed(thing.cells), was_stable)
                 if thing.kind == "appeared" and is_new.mean() > MAX_NEW_SHARE:
                     continue
                 done.append(thing.cells)
                 change = self._told(thing, first_ns)
                 if change is not None and not self._adds_to_past(change):
                     told.append(change)
-        is_done = np.isin(_keys(notes.cells), _keys(np.concatenate(done)))
+        is_done = np.isin(packed(notes.cells), packed(np.concatenate(done)))
         notes = notes.chosen(~is_done)
         self._notes = [notes.chosen(np.arange(len(notes))[-MAX_NOTES:])] if len(notes) else []
         return told
@@ -185,7 +185,7 @@ class ChangeLog:
     def _is_apart(self, cells: np.ndarray) -> Bool[np.ndarray, "n"]:
         """Whether no stable Gaussian besides `cells` themselves is next to each: surfaces waver by a cell."""
         around = (cells[:, None] + AROUND).reshape(-1, 3)
-        is_stable = self._read(around)[0] & ~np.isin(_keys(around), _keys(cells))
+        is_stable = self._read(around)[0] & ~np.isin(packed(around), packed(cells))
         return np.asarray(~is_stable.reshape(len(cells), -1).any(axis=1))
 
     def _adds_to_past(self, change: _Told) -> bool:
@@ -232,22 +232,16 @@ def _joined(notes: list[_Notes]) -> _Notes:
     return _Notes(*(np.concatenate([getattr(one, field.name) for one in notes]) for field in fields(_Notes)))
 
 
-def _keys(cells: Int64[np.ndarray, "n 3"]) -> Int64[np.ndarray, "n"]:
-    """One number for each cell (of a world of two million cells a side)."""
-    shifted = cells + (1 << 20)
-    return np.asarray((shifted[:, 0] << 42) | (shifted[:, 1] << 21) | shifted[:, 2])
-
-
 def _sorted_out(notes: _Notes) -> tuple[_Notes, _Thing, _Thing]:
     """The notes of cells that may still mean something, by cell; those that were removed, those that came to be.
 
     The last note of a cell decides. One that was removed without having been stable, or that came back, was noise.
     """
-    order = np.argsort(_keys(notes.cells), kind="stable")
+    order = np.argsort(packed(notes.cells), kind="stable")
     notes = notes.chosen(order)
     if len(notes) == 0:
         return notes, _things("vanished", notes, notes.stamp_ns), _things("appeared", notes, notes.stamp_ns)
-    keys = _keys(notes.cells)
+    keys = packed(notes.cells)
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     lasts = np.r_[starts[1:], len(keys)] - 1
     group = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(keys)]))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from embodied_mem.geometry import Box
-from embodied_mem.layers.occupancy._touching import touching
+from embodied_mem.layers.occupancy._touching import packed, touching
 
 NEIGHBOURS = np.vstack([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
 
@@ -39,18 +39,13 @@ def frontiers_of(
     if len(free_cells) == 0:
         return []
     around = free_cells[:, None, :] + NEIGHBOURS
-    is_known = np.isin(_packed(around), _packed(known_cells))
+    is_known = np.isin(packed(around), packed(known_cells))
     cells = free_cells[~is_known.all(axis=1)]
     if len(cells) == 0:
         return []
     centers = (cells + 0.5) * cell_m
     found = [_frontier(centers[rows], cell_m) for rows in touching(cells) if len(rows) >= min_cells]
     return sorted(found, key=lambda one: (-one.num_cells, one.position_world_m))
-
-
-def _packed(cells: np.ndarray) -> np.ndarray:
-    """One number for each cell; cells lie within 2**20 of the origin on each axis."""
-    return np.asarray((cells + 2**20) @ np.array([2**42, 2**21, 1], dtype=np.int64))
 
 
 def _frontier(cells: np.ndarray, cell_m: float) -> Frontier:

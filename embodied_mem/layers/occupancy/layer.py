@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int8, Int16, UInt8
+from jaxtyping import Float, Float32, Float64, Int8, Int16, Int64, UInt8
 
 from embodied_mem.errors import ConfigError, InvalidQuery, StampRunsBackwards, did_you_mean
 from embodied_mem.geometry import Box
@@ -216,7 +216,7 @@ class OccupancyLayer:
 
     def frontiers(self, *, min_cells: int = 20) -> list[Frontier]:
         """Where known free space borders on unknown space, largest first."""
-        return frontiers_of(*self._map.known_cells(), self.config.cell_m, min_cells=min_cells)
+        return frontiers_of(*self.known_cells(), self.config.cell_m, min_cells=min_cells)
 
     def visibility(
         self,
@@ -238,6 +238,10 @@ class OccupancyLayer:
     def free_cells(self) -> Float32[np.ndarray, "n 3"]:
         """The centres, in world, of all cells that are known to be free (spaced by `config.cell_m`)."""
         return self._map.free_cells()
+
+    def known_cells(self) -> tuple[Int64[np.ndarray, "n 3"], Int64[np.ndarray, "m 3"]]:
+        """The cells that are free, and all of which anything is known, as whole numbers of cells from the world's origin."""
+        return self._map.known_cells()
 
     def keep(self, boxes: Sequence[Box]) -> None:
         """What a task needs: bricks that touch these boxes are evicted last. Replaces the boxes of the last call."""
