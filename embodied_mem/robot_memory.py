@@ -23,6 +23,7 @@ from embodied_mem.context import Recall
 from embodied_mem.context.context import ContextConfig, ContextMaker
 from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.floor import floor_map
+from embodied_mem.context.home_labels import HomeLabels
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy import (
@@ -63,19 +64,26 @@ from embodied_mem.messages import (
     WorldDelta,
 )
 from embodied_mem.perception import Perception, PerceptionConfig
+from embodied_mem.perception.label_memory import LabelMemoryConfig
 from embodied_mem.store.memory_folder import MemoryFolder
 from embodied_mem.store.sqlite import SqliteRepository
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobotMemoryConfig:
-    """Every option of the memory. `autosave_s` of observed time lie between automatic saves; 0 turns them off."""
+    """Every option of the memory. `autosave_s` of observed time lie between automatic saves; 0 turns them off.
+
+    With `adapts_labels` the words of a detector that gives embeddings are corrected by what this home's well-known
+    things look like.
+    """
 
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)
     occupancy: OccupancyConfig = field(default_factory=OccupancyConfig)
     submaps: SubmapConfig = field(default_factory=SubmapConfig)
     world: WorldConfig = field(default_factory=WorldConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
+    labels: LabelMemoryConfig = field(default_factory=LabelMemoryConfig)
+    adapts_labels: bool = False
     autosave_s: float = 60.0
 
 
@@ -103,6 +111,7 @@ class RobotMemory:
         self.banks = BankShelf()
         """The banks of the policies that use this memory, saved and loaded with it."""
         self._contexts = ContextMaker(self._world, self.banks, config.context, lock=self._world_lock)
+        self._labels = HomeLabels(self._world, config.labels) if config.adapts_labels else None
         self._last_save_ns: int | None = None
         self.num_frames = 0
 
@@ -174,9 +183,12 @@ class RobotMemory:
         """
         percept = self._perception.perceive(frame)
         with self._write_lock:
+            percept = percept if self._labels is None else self._labels.relabeled(percept)
             map_change, map_refusal = self._update_map(percept)
             with self._world_lock:
                 world_delta = self._world.update(percept)
+                if self._labels is not None:
+                    self._labels.learn(percept, world_delta)
             self._contexts.note_frame(frame, world_delta)
             self.num_frames += 1
             self._autosave(frame.stamp_ns)
@@ -420,6 +432,8 @@ class RobotMemory:
         with self._write_lock, self._map_lock, self._world_lock:
             self._occupancy.reset()
             self._world.reset()
+            if self._labels is not None:
+                self._labels = HomeLabels(self._world, self.config.labels)
             self._contexts.reset()
             self.banks.reset()
             self._last_save_ns, self.num_frames = None, 0

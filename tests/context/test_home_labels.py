@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from embodied_mem import RobotMemory, RobotMemoryConfig
 from embodied_mem.context.home_labels import HomeLabels
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.messages import Detection, Frame
@@ -76,3 +77,17 @@ def test_without_embeddings_nothing_is_learned_and_no_label_changes() -> None:
     assert labels.counts() == {}
     percept = Perception().perceive(next(frames(1, has_embeddings=False)))
     assert labels.relabeled(percept) is percept
+
+
+def test_a_memory_that_adapts_is_surer_of_what_things_are_called() -> None:
+    def confidence(config: RobotMemoryConfig) -> float:
+        with RobotMemory.open(config=config) as memory:
+            for frame in frames(24):
+                memory.observe(frame)
+            seen = [one.label_confidence for one in memory.entities() if one.num_views >= 12]
+            memory.reset()
+            assert memory.num_entities == 0
+            memory.observe(next(frames(1)))
+        return float(np.mean(seen))
+
+    assert confidence(RobotMemoryConfig(adapts_labels=True)) > confidence(RobotMemoryConfig()) + 0.05
