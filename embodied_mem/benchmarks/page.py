@@ -17,7 +17,7 @@ def write_page(result: BenchmarkResult, path: Path) -> Path:
 
 def rows_table(rows: Sequence[Row]) -> Section:
     """The rows with their goals."""
-    columns = ("metric", "value", "unit", "5 to 95 %", "baseline", "goal", "met")
+    columns = ("metric", "value", "unit", "interval", "baseline", "goal", "met")
     return Table(title="Figures", columns=columns, rows=[_cells(row) for row in rows])
 
 

@@ -50,8 +50,8 @@ def make_result(
     rows = [row_of(cell, outcomes, chance[cell.task]) for cell, outcomes in done.items()]
     sections: list[Section] = [
         Text(title="What is measured", text=ABOUT),
-        *_tables(done, chance),
         *_curves(done, chance),
+        *_tables(done, chance),
         *(Picture(title="A failure", image=strip, caption=caption) for caption, strip in strips.items()),
     ]
     return BenchmarkResult(
@@ -105,7 +105,7 @@ def _table(done: Done, chance: Mapping[str, float], delay: int, scenes: int, noi
     heads = [memory if asks_memory(policy) else policy for policy, memory in columns]
     return Table(
         title=f"Success with delay {delay}, {scenes} distracting scenes, noise {noise:g}",
-        columns=("task", "chance", *heads), rows=rows, note="* above chance: Wilson's interval lies wholly above it.",
+        columns=("task", "chance", *heads), rows=rows, note="* above chance: its interval (below, among the figures) lies wholly above it.",
     )  # fmt: skip
 
 
@@ -113,8 +113,8 @@ def _cell(outcomes: Outcomes | None, chance: float) -> str:
     if not outcomes:
         return ""
     num_right = sum(outcome.success for outcome in outcomes.values())
-    low, high = wilson(num_right, len(outcomes))
-    return f"{num_right / len(outcomes):.2f} ({low:.2f} to {high:.2f}){'*' if low > chance else ''}"
+    is_above = wilson(num_right, len(outcomes))[0] > chance
+    return f"{num_right / len(outcomes):.2f}{'*' if is_above else ''}"
 
 
 def _failures(done: Done) -> dict[str, dict[str, int]]:
@@ -147,7 +147,8 @@ def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarr
     shown = {cell: outcomes for cell, outcomes in done.items() if len(values[cell.task]) > 1}
     figure = Figure(figsize=(7.0, 3.6), dpi=100)
     axes = figure.add_subplot()
-    for policy, memory in dict.fromkeys((cell.policy, cell.memory) for cell in shown):
+    players = list(dict.fromkeys((cell.policy, cell.memory) for cell in shown))
+    for number, (policy, memory) in enumerate(players):
         mine = {c: o for c, o in shown.items() if (c.policy, c.memory) == (policy, memory)}
         points: dict[float, list[float]] = {}
         for cell, outcomes in mine.items():
@@ -159,6 +160,7 @@ def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarr
             xs,
             [float(np.mean(points[x])) for x in xs],
             marker="o",
+            lw=1.4 + 0.6 * (len(players) - 1 - number),  # thinner ones show on those that they cover
             label=memory if asks_memory(policy) else policy,
         )
     axes.axhline(
