@@ -47,6 +47,7 @@ class Emem(Baseline):
         self._memory: Any = SpatioTemporalMemory(config=config, embedding_provider=provider)
         self._boxes: dict[str, Item] = {}
         self._all: list[Item] | None = None
+        self._found: dict[str, list[Any]] = {}
         self._last: dict[tuple[str, tuple[int, ...]], int] = {}
 
     def named(self, label: str, color: str | None = None) -> list[Item]:
@@ -64,12 +65,12 @@ class Emem(Baseline):
         if stamp_ns - self._last.get((item.key, cell), -EVERY_NS) < EVERY_NS:
             return
         self._last[item.key, cell] = stamp_ns
-        self._boxes[item.key], self._all = item, None
+        self._boxes[item.key], self._all, self._found = item, None, {}
         x, y, z = item.position_world_m
         self._memory.add(item.key, x=x, y=y, z=z, timestamp=stamp_ns / 1e9)
 
     def _items(self) -> Iterable[Item]:
-        if self._all is None:  # a search takes tens of milliseconds, and questions come when the day is over
+        if self._all is None:
             self._all = self._search_all()
         return self._all
 
@@ -81,9 +82,14 @@ class Emem(Baseline):
         ]
 
     def _search(self, words: str) -> list[Any]:
-        self._memory._ensure_flushed()
-        found = self._memory.store.semantic_search(query=words, n_results=MOST_RESULTS)
-        return [one for one in found if hasattr(one, "coordinates") and hasattr(one, "text")]
+        """A search takes tens of milliseconds; between two observations the same words find the same."""
+        if words not in self._found:
+            self._memory._ensure_flushed()
+            found = self._memory.store.semantic_search(query=words, n_results=MOST_RESULTS)
+            self._found[words] = [
+                one for one in found if hasattr(one, "coordinates") and hasattr(one, "text")
+            ]
+        return self._found[words]
 
     def _distinct(self, results: list[Any]) -> list[Item]:
         """The newest observation of each place."""
