@@ -19,7 +19,14 @@ MISSES = (0.2, 0.4, 0.85, 1.5)
 GATES = (1.4, 1.5, 1.65, 1.8, 2.0)
 WINDOWS = (10, 25, 50, 100, 250)
 STRIDES_PX = (1, 2, 3, 4, 6, 8)
-RAY_LINES = ("premature", "within_10cm", "depth_error_mean_m", "occupied_recall", "free_recall")
+RAY_LINES = (
+    "premature",
+    "within_10cm",
+    "depth_error_mean_m",
+    "occupied_recall",
+    "free_recall",
+    "false_occupied",
+)
 NumberedFrames = Sequence[tuple[int, Frame]]
 
 
