@@ -10,6 +10,7 @@ import numpy as np
 
 from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world.questions import ATTRIBUTES, ID
+from embodied_mem.layers.world.text_index import SentenceEncoder
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import Answer, EntityId, Fact, Interval, Location, Placement, Region
 
@@ -24,6 +25,7 @@ class FindRequest:
     """A `find` as it was asked; `region` has its area."""
 
     text: str | None = None
+    encoder: SentenceEncoder | None = None
     vector: np.ndarray | None = None
     label: str | None = None
     attributes: dict[str, str] = field(default_factory=dict)
@@ -59,7 +61,12 @@ def find(view: WorldView, request: FindRequest) -> Answer[tuple[Location, ...]]:
     found = _candidates(view, request, words, perceived)
     scores: dict[EntityId, float] = {}
     if request.text is not None and request.known_at_ns is None and (not found or request.order == "score"):
-        scores = view.index.search(request.text)
+        encoder = request.encoder
+        scores = (
+            view.index.search(request.text)
+            if encoder is None
+            else view.index.by_meaning(request.text, encoder)
+        )
         if not found and not view.names_a_label(request.text):
             # No label is called that: search what text says of things. A black bottle is no other bottle.
             rest = words[1:]

@@ -19,6 +19,7 @@ from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.layers.world.journey import dwell
 from embodied_mem.layers.world.relations import RELATIONS
+from embodied_mem.layers.world.text_index import SentenceEncoder
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import (
     Answer,
@@ -70,6 +71,7 @@ class Recall:
         self,
         text: str | None = None,
         *,
+        encoder: SentenceEncoder | None = None,
         vector: np.ndarray | None = None,
         label: str | None = None,
         attributes: Mapping[str, str] | None = None,
@@ -84,11 +86,11 @@ class Recall:
         """Up to `k` things by words (labels, synonyms, what was stated), appearance vector, label, attributes, region.
 
         `order` is 'recent', 'oldest', 'nearest' (to `origin_world_m`), 'label', 'score' (of words or vector) or
-        'certain' (seen most often first).
+        'certain' (seen most often first). With an `encoder` words that name no label are compared by what they mean.
         """
         with self._reading() as view:
             request = FindRequest(
-                text=text, vector=vector, label=label, attributes=dict(attributes or {}),
+                text=text, encoder=encoder, vector=vector, label=label, attributes=dict(attributes or {}),
                 region=None if region is None else self._places.region(region, view), interval=interval,
                 order=order, origin_world_m=origin_world_m, as_of_ns=as_of_ns, known_at_ns=known_at_ns, k=k,
             )  # fmt: skip

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import numpy as np
+from jaxtyping import Float, Float64
+
+from embodied_mem.errors import InvalidQuery
 from embodied_mem.layers.world.statements import Statements
 from embodied_mem.layers.world.words import SYNONYMS
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import EntityId
 
+SentenceEncoder = Callable[[str], Float[np.ndarray, "d"]]
+"""Gives the vector of a text; texts that mean alike have a large cosine."""
+MIN_COSINE = 0.3
+"""Below, texts have nothing to do with each other."""
 STOP_WORDS = frozenset(
     [
         "a",
@@ -49,6 +57,8 @@ class TextIndex:
         self._state = state
         self._statements = statements
         self._texts: dict[EntityId, str] = state.repository.journal.words()
+        self._encoder: SentenceEncoder | None = None
+        self._vectors: dict[str, Float64[np.ndarray, "d"]] = {}
         missing = [thing.entity_id for thing in state.roster if thing.entity_id not in self._texts]
         if missing:  # a memory from before there was an index
             with state.repository.transaction():
@@ -73,6 +83,29 @@ class TextIndex:
                 scores[current] = max(score, scores.get(current, 0.0))
         best = max(scores.values(), default=0.0)
         return {entity_id: score / best if best > 0 else 1.0 for entity_id, score in scores.items()}
+
+    def by_meaning(self, text: str, encoder: SentenceEncoder) -> dict[EntityId, float]:
+        """Things whose text means something like this, with the cosine; each distinct text is encoded once."""
+        if self._encoder is not encoder:
+            self._encoder, self._vectors = encoder, {}
+        wanted = self._vector(text, encoder)
+        scores = {
+            entity_id: float(wanted @ self._vector(words, encoder))
+            for entity_id, words in self._texts.items()
+            if words and entity_id in self._state.roster
+        }
+        return {entity_id: score for entity_id, score in scores.items() if score >= MIN_COSINE}
+
+    def _vector(self, text: str, encoder: SentenceEncoder) -> Float64[np.ndarray, "d"]:
+        if text not in self._vectors:
+            vector = np.asarray(encoder(text), dtype=np.float64).ravel()
+            norm = float(np.linalg.norm(vector))
+            if not np.isfinite(norm) or norm == 0.0:
+                raise InvalidQuery(
+                    f"the encoder gave a zero vector or NaN for {text!r}; give one for sentences."
+                )
+            self._vectors[text] = vector / norm
+        return self._vectors[text]
 
     def forget(self, entity_id: EntityId) -> None:
         """The repository forgets the row by itself."""
