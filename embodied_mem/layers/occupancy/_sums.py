@@ -143,6 +143,31 @@ def moments_of(
     )
 
 
+@wp.func
+def add_run(
+    sums: wp.array(dtype=vec14),
+    label_slots: wp.array2d(dtype=wp.int32),
+    label_counts: wp.array2d(dtype=wp.int32),
+    slot: int,
+    first: wp.vec3,
+    ray: wp.vec3,
+    step: wp.vec3,
+    run_sums: wp.vec3,
+    run_squares: wp.vec3,
+    patch: float,
+    patch_rays: wp.vec3,
+    rgb: wp.vec3,
+    num_points: int,
+    label: int,
+    num_votes: int,
+):
+    """Add neighbouring pixels of one cell, as `moments_of` takes them, to the cell's sums and votes."""
+    moments = moments_of(first, ray, step, run_sums, run_squares, patch, patch_rays, rgb, num_points)
+    wp.atomic_add(sums, slot, moments)
+    if label >= 0:
+        count_label(label_slots, label_counts, slot, label, num_votes)
+
+
 @wp.kernel
 def accumulate(
     view: View,
@@ -221,14 +246,12 @@ def accumulate(
         zc = int(p[2])
         if x != last_x or y != last_y or zc != last_z:
             if slot >= 0:
-                sums = moments_of(
-                    first, first_ray, step, wp.vec3(w0, wa, wb), wp.vec3(waa, wab, wbb),
-                    patch, wp.vec3(k0, kc, kcc), wp.vec3(float(red), float(green), float(blue)), num_points,
+                add_run(
+                    scratch.sums, scratch.label_slots, scratch.label_counts, slot, first, first_ray, step,
+                    wp.vec3(w0, wa, wb), wp.vec3(waa, wab, wbb), patch, wp.vec3(k0, kc, kcc),
+                    wp.vec3(float(red), float(green), float(blue)), num_points, last_label, num_votes,
                 )  # fmt: skip
-                wp.atomic_add(scratch.sums, slot, sums)
                 total += num_points
-                if last_label >= 0:
-                    count_label(scratch.label_slots, scratch.label_counts, slot, last_label, num_votes)
             last_x = x
             last_y = y
             last_z = zc
@@ -301,13 +324,11 @@ def accumulate(
             num_votes = int(0)
         num_votes += 1
     if slot >= 0:
-        sums = moments_of(
-            first, first_ray, step, wp.vec3(w0, wa, wb), wp.vec3(waa, wab, wbb),
-            patch, wp.vec3(k0, kc, kcc), wp.vec3(float(red), float(green), float(blue)), num_points,
+        add_run(
+            scratch.sums, scratch.label_slots, scratch.label_counts, slot, first, first_ray, step,
+            wp.vec3(w0, wa, wb), wp.vec3(waa, wab, wbb), patch, wp.vec3(k0, kc, kcc),
+            wp.vec3(float(red), float(green), float(blue)), num_points, last_label, num_votes,
         )  # fmt: skip
-        wp.atomic_add(scratch.sums, slot, sums)
         total += num_points
-        if last_label >= 0:
-            count_label(scratch.label_slots, scratch.label_counts, slot, last_label, num_votes)
     if total > 0:
         wp.atomic_add(scratch.counters, NUM_POINTS, total)
