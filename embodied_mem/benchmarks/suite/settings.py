@@ -14,7 +14,8 @@ from embodied_mem.envs import TASKS_WITHOUT_GATE
 from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
-QUICK_SEEDS, SEEDS = tuple(range(4)), tuple(range(50))
+QUICK_SEEDS, SEEDS = tuple(range(3)), tuple(range(50))
+QUICK_MEMORIES = ("none", "append_only", "ours")
 DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "ours_history", "ours_now")
 
 
@@ -78,7 +79,7 @@ def parse_settings(words: Sequence[str], *, quick: bool = False) -> SuiteSetting
         ConfigError: a value that cannot be read.
     """
     known = [field.name for field in fields(SuiteSettings)]
-    values: dict[str, object] = {"seeds": QUICK_SEEDS if quick else SEEDS}
+    values: dict[str, object] = {"seeds": QUICK_SEEDS, "memory": QUICK_MEMORIES} if quick else {}
     for word in words:
         key, is_pair, text = word.partition("=")
         if not is_pair or key not in known:
