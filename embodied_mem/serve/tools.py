@@ -186,6 +186,10 @@ TOOLS: dict[str, Tool] = {
                 "order": text("'last': the newest first", one_of=("first", "last")), "k": K,
             },
         ),
+        _tool(
+            "shown", "Which colour things showed where, from when to when: blinking lamps, look-alikes that changed places.",
+            _with_interval("shown"), {"label": text("a category"), "color": text("a colour word"), **SPAN},
+        ),
         _tool("rooms", "All rooms with what is in them and which ones they open to.", _question("rooms"), {"as_of_ns": AS_OF}),
         _tool("room_of", "The room that a thing is in.", _question("room_of"), {"entity": ENTITY, "as_of_ns": AS_OF}, "entity"),
         _tool("visited", "When robots were in a place.", _with_interval("visited"), {"place": PLACE, "robot": text("which robot"), **SPAN}, "place"),

@@ -46,6 +46,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "history": {"entity": "bottle"},
     "changes": {"since_ns": 0},
     "events": {"kind": "press", "order": "last", "k": 1},
+    "shown": {"label": "mug", "color": "red", "since_ns": 0},
     "rooms": {},
     "room_of": {"entity": "bottle"},
     "visited": {"place": "the table"},
