@@ -176,7 +176,8 @@ class RobotMemory:
         """Understand a frame and remember it; committed to disk when this returns.
 
         A frame older than the last one of its robot and sensor is refused by the map (`map_refusal` says why) and
-        still taken by the world model, which knows when things were true.
+        still taken by the world model, which knows when things were true. What the map notices to appear, vanish or move
+        is recorded as an event of the actor "map", whether or not anything is called by a name there.
 
         Raises:
             InvalidMessage: perception cannot use it (a distorted camera, say); nothing was changed.
@@ -187,6 +188,8 @@ class RobotMemory:
             map_change, map_refusal = self._update_map(percept)
             with self._world_lock:
                 world_delta = self._world.update(percept)
+                for noticed in () if map_change is None else map_change.events:
+                    self._world.record(noticed.as_event(), frame.known_ns)
                 if self._labels is not None:
                     self._labels.learn(percept, world_delta)
             self._contexts.note_frame(frame, world_delta)

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embodied_mem.geometry import Box
+from embodied_mem.messages.events import Event, ObjectMention
 from embodied_mem.messages.knowledge import Change, EntityId
+
+MAP = "map"
+"""The actor of events that the map noticed by geometry: nobody is known to have done it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,14 @@ class MapEvent:
     num_cells: int
     after_ns: int
     before_ns: int
+
+    def as_event(self) -> Event:
+        """The same as an event at its place: the actor is MAP, the object that of the label, or "something"."""
+        x, y, z = self.box.center.tolist()
+        there = ObjectMention(label=self.label or "something", position_world_m=(x, y, z))
+        return Event(
+            kind=self.kind, actor=MAP, objects=(there,), start_ns=self.after_ns, end_ns=self.before_ns
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

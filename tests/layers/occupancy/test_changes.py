@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from embodied_mem.errors import ConfigError
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.layers.occupancy import AtlasConfig, OccupancyConfig, OccupancyLayer, SubmapAtlas
-from embodied_mem.messages import Frame, MapEvent, Percept, PinholeCamera
+from embodied_mem.messages import Frame, MapEvent, Percept, PinholeCamera, Region
 from embodied_mem.robot_memory import RobotMemory, RobotMemoryConfig
 from embodied_mem.testing.box_views import depth_of_boxes
 
@@ -222,16 +223,30 @@ def test_options_of_events_that_make_no_sense_are_refused(options: dict[str, flo
         OccupancyConfig(**options)  # type: ignore[arg-type]
 
 
-def test_the_memory_hands_on_what_the_map_noticed() -> None:
-    events: list[MapEvent] = []
-    with RobotMemory.open(config=RobotMemoryConfig(occupancy=CONFIG)) as memory:
+def test_the_memory_remembers_what_the_map_noticed_though_nothing_names_it(tmp_path: Path) -> None:
+    told: list[MapEvent] = []
+    config = RobotMemoryConfig(occupancy=CONFIG)
+    with RobotMemory.open(tmp_path, config) as memory:
         for stamp_ns in range(SECOND_NS, 10 * SECOND_NS, PERIOD_NS):
             boxes = HALL if stamp_ns < 5 * SECOND_NS else (*HALL, CRATE)
             report = memory.observe(look(stamp_ns, boxes).frame)
             assert report.map_change is not None
-            events += report.map_change.events
-    assert [event.kind for event in events] == ["appeared"]
-    assert is_front_of(events[0].box, CRATE)
+            told += report.map_change.events
+        memory.save()
+    assert [event.kind for event in told] == ["appeared"]
+    assert is_front_of(told[0].box, CRATE)
+    with RobotMemory.open(tmp_path, config) as memory:
+        (happening,) = memory.questions.events(kind="appeared", actor="map").value or ()
+        assert (happening.event.start_ns, happening.event.end_ns) == (told[0].after_ns, told[0].before_ns)
+        assert happening.entity_ids == ()
+        assert happening.position_world_m == pytest.approx(told[0].box.center)
+        near, far = (
+            memory.questions.events(place=Region(center_world_m=centre, radius_m=0.7))
+            for centre in ((2.2, -0.5, 0.3), (2.2, 2.5, 0.3))
+        )
+        assert len(near.value or ()) == 1
+        assert not far.value
+        assert memory.num_entities == 0
 
 
 def test_events_of_a_submap_are_told_in_world() -> None:
