@@ -28,13 +28,15 @@ MAX_STEPS = 8
 STEP_M = 0.002
 LEAST_M = 0.012
 """Smaller shifts are within the cells that shapes are kept in."""
+STILL_M = 0.008
+"""When whole things lie this near to where they were, in the middle, the closest points need not be asked."""
 APART = 10.0
 """A fourth coordinate keeps the points of each pair to themselves."""
 
 
 def pose_error_m(pairs: Sequence[tuple[ObservedInstance, Thing]]) -> Float64[np.ndarray, "3"] | None:
     """By how much the views are shifted against the things they were taken for; None when it is too little to tell."""
-    if len(pairs) < MIN_PAIRS:
+    if len(pairs) < MIN_PAIRS or _is_still(pairs):
         return None
     seen = np.concatenate(
         [_labelled(instance.points_world, k, MOST_POINTS) for k, (instance, _) in enumerate(pairs)]
@@ -64,6 +66,14 @@ def aligned(percept: Percept, error_m: Float64[np.ndarray, "3"]) -> Percept:
     T_world_camera[:3, 3] -= error_m
     frame = replace(percept.frame, T_world_camera=T_world_camera)
     return replace(percept, frame=frame, instances=tuple(_shifted(one, error_m) for one in percept.instances))
+
+
+def _is_still(pairs: Sequence[tuple[ObservedInstance, Thing]]) -> bool:
+    """Whether the boxes alone, in a hundredth of the time, show that there is no shift."""
+    offsets_m = [
+        one.box.center - thing.box.center for one, thing in pairs if thing.is_whole and not one.is_cut
+    ]
+    return len(offsets_m) >= MIN_PAIRS and bool(np.linalg.norm(np.median(offsets_m, axis=0)) < STILL_M)
 
 
 def _labelled(points: np.ndarray, index: int, most: int) -> Float64[np.ndarray, "n 4"]:
