@@ -8,8 +8,8 @@ from typing import Literal
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.messages.knowledge import EntityId, Fact
 
-OperationKind = Literal["ADD", "UPDATE", "DELETE", "NOOP"]
-OPERATION_KINDS: tuple[OperationKind, ...] = ("ADD", "UPDATE", "DELETE", "NOOP")
+OperationKind = Literal["ADD", "UPDATE", "DELETE", "NOOP", "MERGE", "SPLIT"]
+OPERATION_KINDS: tuple[OperationKind, ...] = ("ADD", "UPDATE", "DELETE", "NOOP", "MERGE", "SPLIT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,8 @@ class Operation:
 
     ADD states that `predicate` of `subject` is `value` (words) or `object` (an entity) from `valid_from_ns` on;
     UPDATE ends what the writer's kind of statement said of it and states anew; DELETE ends it (nothing is erased);
-    NOOP changes nothing and is recorded all the same. `source` names the writer, `trust` in 0..1 how far it is
+    NOOP changes nothing and is recorded all the same. MERGE states that `subject` and `object` are one thing, SPLIT that the
+    thing whose id `subject` was retired by a merge is one of its own after all. `source` names the writer, `trust` in 0..1 how far it is
     believed, `reason` why it wrote.
     """
 
@@ -39,7 +40,9 @@ class Operation:
             raise InvalidMessage(f"{self.kind} has no source; name who writes, such as 'planner' or 'anna'.")
         if not 0.0 <= self.trust <= 1.0:
             raise InvalidMessage(f"{self.kind} has trust {self.trust}; it must be in 0..1.")
-        if self.kind == "NOOP":
+        if self.kind in ("MERGE", "SPLIT"):
+            self._check_identity()
+        if self.kind in ("NOOP", "MERGE", "SPLIT"):
             return
         if not self.subject or not self.predicate:
             raise InvalidMessage(
@@ -50,6 +53,13 @@ class Operation:
             raise InvalidMessage(
                 f"{self.kind} of {self.predicate!r} has value {self.value!r} and object {self.object!r}; give words as "
                 "value or an entity as object, one of them."
+            )
+
+    def _check_identity(self) -> None:
+        if not self.subject or (self.kind == "MERGE") != bool(self.object):
+            raise InvalidMessage(
+                f"{self.kind} has subject {self.subject!r} and object {self.object!r}; MERGE needs the ids of both things, "
+                "SPLIT the id that was retired as subject."
             )
 
 

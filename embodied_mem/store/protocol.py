@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +114,17 @@ class Repository(Protocol):
         """Looks at one entity in order of their stamps; only the newest `last` when given."""
         ...
 
-    def give_sightings(self, from_id: EntityId, to_id: EntityId, place_offset: int) -> None:
-        """Make the looks at one entity looks at another, their places counted from `place_offset` on."""
+    def give_sightings(
+        self,
+        from_id: EntityId,
+        to_id: EntityId,
+        place_offset: int,
+        *,
+        only: Collection[tuple[int, int]] | None = None,
+    ) -> None:
+        """Make the looks at one entity looks at another, their places counted from `place_offset` on: all of them, or
+        `only` those with these (stamp_ns, place_index).
+        """
         ...
 
     def put_record(self, kind: str, key: str, payload: bytes) -> None:

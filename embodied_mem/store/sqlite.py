@@ -6,7 +6,7 @@ import fcntl
 import os
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -197,14 +197,26 @@ class SqliteRepository:
         sql = f"SELECT * FROM sightings WHERE {where.sql} ORDER BY stamp DESC, sighting_id DESC{limit}"
         return tuple(rows.sighting_from(row) for row in reversed(self._select(sql, where.values)))
 
-    def give_sightings(self, from_id: EntityId, to_id: EntityId, place_offset: int) -> None:
+    def give_sightings(
+        self,
+        from_id: EntityId,
+        to_id: EntityId,
+        place_offset: int,
+        *,
+        only: Collection[tuple[int, int]] | None = None,
+    ) -> None:
         with self.transaction():
             for sighting in self.sightings(from_id):
+                key = (sighting.stamp_ns, sighting.place_index)
+                if only is not None and key not in only:
+                    continue
                 moved_place = sighting.place_index + place_offset if sighting.place_index >= 0 else -1
                 self.add_sighting(
                     Sighting(**{**sighting.__dict__, "entity_id": to_id, "place_index": moved_place})
                 )
-            self._db.execute("DELETE FROM sightings WHERE entity_id = ?", (from_id,))
+                self._db.execute(
+                    "DELETE FROM sightings WHERE entity_id = ? AND stamp = ? AND place = ?", (from_id, *key)
+                )
 
     def put_record(self, kind: str, key: str, payload: bytes) -> None:
         sql = (

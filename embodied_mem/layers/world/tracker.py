@@ -12,8 +12,9 @@ from embodied_mem.layers.world import looks as take
 from embodied_mem.layers.world.alignment import aligned, pose_error_m
 from embodied_mem.layers.world.association import associate, corners, looks_alike, overlaps
 from embodied_mem.layers.world.doubt import double_of
-from embodied_mem.layers.world.identity import absorb, destination_of, note_arrival, origin_of
+from embodied_mem.layers.world.identity import destination_of, note_arrival, origin_of
 from embodied_mem.layers.world.looks import Glance
+from embodied_mem.layers.world.merging import merge
 from embodied_mem.layers.world.support import find_support
 from embodied_mem.layers.world.thing import CONFIRMED_VIEWS, Thing, moved
 from embodied_mem.layers.world.visibility import DepthView, PointLooks
@@ -314,9 +315,8 @@ class Tracker:
                     old, new = sorted(
                         (thing, piece), key=lambda t: (-len(t.places), t.first_seen_ns, t.entity_id)
                     )
-                    if len(new.places) > 1:
+                    if len(new.places) > 1 or not self._merge(old, new, is_piece=True):
                         continue
-                    self._merge(old, new, is_piece=True)
                     take.refresh_placement(old)
                     self._touch(old, is_anew=True)
                     self._matched[old.entity_id] = instance
@@ -333,23 +333,22 @@ class Tracker:
             if thing is None or thing.status != "here" or len(thing.places) != 1:
                 continue
             origin = origin_of(thing, missing, self._config)
-            if origin is not None:
-                self._merge(origin, thing)
+            if origin is not None and self._merge(origin, thing):
                 self._touch(origin, is_anew=True)
         for thing in gone:
             if thing.entity_id not in things or thing.status != "gone":
                 continue
             destination = destination_of(thing, things, self._state.views, self._config)
-            if destination is not None:
-                self._merge(thing, destination)
+            if destination is not None and self._merge(thing, destination):
                 self._touch(thing, is_anew=True)
 
-    def _merge(self, old: Thing, new: Thing, *, is_piece: bool = False) -> None:
-        absorb(old, new, self._state.repository, is_piece=is_piece)
-        self._state.merge_ids(old, new)
+    def _merge(self, old: Thing, new: Thing, *, is_piece: bool = False) -> bool:
+        if not merge(self._state, old, new, is_piece=is_piece):
+            return False
         self._touched.pop(new.entity_id, None)
         if new.entity_id in self._matched:
             self._matched[old.entity_id] = self._matched.pop(new.entity_id)
+        return True
 
 
 def _away_box(thing: Thing) -> Box:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from embodied_mem.errors import UnknownEntity, did_you_mean
-from embodied_mem.layers.world import deeds
+from embodied_mem.layers.world import deeds, merging
 from embodied_mem.layers.world.late import LateTracker
 from embodied_mem.layers.world.questions import Questions
 from embodied_mem.layers.world.settings import WorldConfig
@@ -152,15 +152,17 @@ class WorldLayer:
             yield self._view
 
     def write(self, operation: Operation, known_ns: int | None = None) -> Audit:
-        """Carry out what somebody states (ADD, UPDATE, DELETE, NOOP), known since `known_ns` (default: now).
+        """Carry out what somebody states (ADD, UPDATE, DELETE, NOOP, MERGE, SPLIT), known since `known_ns` (default: now).
 
         Raises:
             UnknownEntity: subject or object does not exist.
-            InvalidQuery: the predicate cannot be stated, or there is nothing to end.
+            InvalidQuery: the predicate cannot be stated, or there is nothing to end, to merge or to split.
         """
         known_ns = self._state.known_ns if known_ns is None else known_ns
 
         def write() -> Audit:
+            if operation.kind in ("MERGE", "SPLIT"):
+                return self._identify(operation, max(0, known_ns))
             audit = self._view.statements.write(operation, max(0, known_ns))
             if audit.subject:
                 self._view.index.sync((audit.subject,))
@@ -168,6 +170,17 @@ class WorldLayer:
             return audit
 
         return self._change(write)
+
+    def _identify(self, operation: Operation, known_ns: int) -> Audit:
+        """Make one thing of two, or two of one, as somebody states."""
+        known_ns = self._state.learn(self._state.clock_ns, known_ns)
+        things = merging.carry_out(self._state, operation)
+        for old, new in self._view.statements.strays():
+            self._view.statements.adopt(old, new)
+        self._view.index.sync((operation.subject, operation.object or "", *things))
+        return self._repository.journal.add_audit(
+            operation, subject=things[0], known_ns=known_ns, opened=(), closed=()
+        )
 
     def forget(self, entity_id: EntityId) -> None:
         """Erase an entity, its facts, changes and looks for good.

@@ -14,13 +14,14 @@ from embodied_mem.layers.world.views import ViewLog
 from embodied_mem.messages import Change, EntityId
 from embodied_mem.store import Repository
 
-THING, SHAPE, LAYER = "thing", "shape", "layer"
+THING, SHAPE, LAYER, MERGE = "thing", "shape", "layer", "merge"
 
 
 class WorldState:
     """Things, their facts, and earlier views; loaded from the repository when made.
 
-    `aliases` maps ids that turned out to be another thing to that thing's. `clock_ns` is the newest stamp seen,
+    `aliases` maps ids that turned out to be another thing to that thing's; `apart` has pairs that somebody said are two.
+    `clock_ns` is the newest stamp seen,
     `known_ns` the newest time at which something became known (it never runs backwards).
     """
 
@@ -32,6 +33,7 @@ class WorldState:
         self.views = ViewLog(repository, config)
         header = json.loads(repository.record(LAYER, "header") or b"{}")
         self.aliases: dict[EntityId, EntityId] = header.get("aliases", {})
+        self.apart: set[frozenset[EntityId]] = {frozenset(pair) for pair in header.get("apart", [])}
         self.clock_ns: int = header.get("clock_ns", -1)
         self.known_ns: int = header.get("known_ns", -1)
         self.names: dict[EntityId, tuple[tuple[float, float, int], Any]] = {}  # see Belief
@@ -86,6 +88,7 @@ class WorldState:
         gone = {thing.entity_id, *(alias for alias, to in self.aliases.items() if to == thing.entity_id)}
         for entity_id in gone:
             self.repository.forget(entity_id)
+            self.repository.delete_record(MERGE, entity_id)
         self.aliases = {alias: to for alias, to in self.aliases.items() if alias not in gone}
         for other in self.roster:
             other.supports = {k: s for k, s in other.supports.items() if s[1] != thing.entity_id}
@@ -109,6 +112,7 @@ class WorldState:
         """Write what belongs to no single thing; part of the caller's transaction."""
         header = {
             "aliases": self.aliases,
+            "apart": sorted(sorted(pair) for pair in self.apart),
             "clock_ns": self.clock_ns,
             "known_ns": self.known_ns,
             "next_number": self._next_number,

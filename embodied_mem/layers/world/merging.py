@@ -1,0 +1,206 @@
+"""Merges that can be undone: what two entities were is kept when they become one, and given back when they were two.
+
+When a merge is undone, what was seen since then belongs to the later of both: it is the one that was in view.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import orjson
+
+from embodied_mem.errors import InvalidQuery, UnknownEntity, did_you_mean
+from embodied_mem.layers.world.identity import absorb, rebuilt
+from embodied_mem.layers.world.looks import refresh_placement
+from embodied_mem.layers.world.shape import Shape
+from embodied_mem.layers.world.thing import Thing
+from embodied_mem.layers.world.world_state import MERGE, WorldState
+from embodied_mem.messages import EntityId, Operation
+from embodied_mem.store import Sighting
+
+SAME_PLACE_M = 0.1
+"""Two things at rest with a smaller gap between them that are said to be one are pieces of it."""
+
+
+def merge(state: WorldState, old: Thing, new: Thing, *, is_piece: bool) -> bool:
+    """Make `new` a later chapter of `old`, or a piece of it; False when somebody has said that they are two."""
+    if frozenset((old.entity_id, new.entity_id)) in state.apart:
+        return False
+    offset = old.place_index - new.place_index if is_piece else len(old.places)
+    looks = state.repository.sightings(new.entity_id)
+    before = {
+        "kept": old.entity_id, "offset": offset, "is_piece": is_piece,
+        "old": _packed(old), "new": _packed(new),
+        "looks": [[one.stamp_ns, one.place_index] for one in looks],
+        "kept_looks": [[one.stamp_ns, one.place_index] for one in state.repository.sightings(old.entity_id)],
+        "aliases": [alias for alias, to in state.aliases.items() if to == new.entity_id],
+        "carries": [
+            [thing.entity_id, index]
+            for thing in state.roster
+            for index, (_, support) in thing.supports.items()
+            if support == new.entity_id
+        ],
+    }  # fmt: skip
+    state.repository.put_record(MERGE, new.entity_id, orjson.dumps(before))
+    absorb(old, new, state.repository, is_piece=is_piece)
+    state.merge_ids(old, new)
+    return True
+
+
+def carry_out(state: WorldState, operation: Operation) -> tuple[EntityId, ...]:
+    """Do what a MERGE or SPLIT states; the ids of the things that it left. The one that was seen first keeps its id.
+
+    Raises:
+        UnknownEntity: a thing does not exist.
+        InvalidQuery: both are one already, or the thing was never merged, or something merged later must be split first.
+    """
+    if operation.kind == "SPLIT":
+        return split(state, operation.subject)
+    things = [_known(state, entity_id) for entity_id in (operation.subject, operation.object or "")]
+    old, new = sorted(things, key=lambda thing: (thing.first_seen_ns, thing.entity_id))
+    if old is new:
+        raise InvalidQuery(f"{operation.subject!r} and {operation.object!r} are one thing already.")
+    state.apart.discard(frozenset((old.entity_id, new.entity_id)))
+    is_at_rest = old.status == new.status == "here"
+    is_piece = is_at_rest and len(new.places) == 1 and _gap_m(old, new) < SAME_PLACE_M
+    merge(state, old, new, is_piece=is_piece)
+    if is_piece:
+        refresh_placement(old)
+    state.roster.place(old)
+    state.publish({old.entity_id: old})
+    return (old.entity_id,)
+
+
+def split(state: WorldState, retired_id: EntityId) -> tuple[EntityId, EntityId]:
+    """Undo the merge in which an id was retired: (the id that was kept, the id that is back). They stay two from now on."""
+    before = _record(state, retired_id)
+    kept_id, offset = before["kept"], before["offset"]
+    current, old, then = (
+        state.roster[kept_id],
+        _unpacked(state, before["old"]),
+        _unpacked(state, before["new"]),
+    )
+    is_later = not before["is_piece"] and current.place_index >= offset
+    new = _later_chapter(current, old, then, offset) if is_later else then
+    _give_back_looks(state, before, retired_id, then)
+    ends_of = {run.place_index: run.to_ns for run in current.runs if run.kind == "here"}
+    shift = offset if is_later else 0
+    for thing, ends in (
+        (old, ends_of),
+        (new, {place - shift: to for place, to in ends_of.items() if place >= shift}),
+    ):
+        own = {index: to for index, to in ends.items() if index < len(thing.places)}
+        thing.runs = rebuilt(thing, state.repository, own) or thing.runs
+        thing.is_shape_saved = False
+    if before["is_piece"]:
+        old.last_seen_ns = current.last_seen_ns
+    state.roster.remove(current)
+    state.roster.add(old)
+    state.roster.add(new)
+    del state.aliases[retired_id]
+    state.aliases.update(dict.fromkeys(before["aliases"], retired_id))
+    state.apart.add(frozenset((kept_id, retired_id)))
+    state.repository.delete_record(MERGE, retired_id)
+    state.publish({kept_id: old, retired_id: new, **_hand_back_loads(state, before, retired_id)})
+    return kept_id, retired_id
+
+
+def _record(state: WorldState, retired_id: EntityId) -> dict[str, Any]:
+    """What was kept of the merge that retired an id, when it is the last one into the thing that took it."""
+    payload = state.repository.record(MERGE, retired_id)
+    if payload is None:
+        merged = [key for key, _ in state.repository.records(MERGE)]
+        raise InvalidQuery(
+            f"{retired_id!r} was not merged into anything that could be split again; these were: {merged}."
+            f"{did_you_mean(retired_id, merged)}"
+        )
+    before: dict[str, Any] = orjson.loads(payload)
+    if before["kept"] not in state.roster:
+        raise InvalidQuery(
+            f"{retired_id!r} is part of {before['kept']!r}, which was merged itself; split that first."
+        )
+    into = [
+        key for key, one in state.repository.records(MERGE) if orjson.loads(one)["kept"] == before["kept"]
+    ]
+    later = into[into.index(retired_id) + 1 :]
+    if later:
+        raise InvalidQuery(
+            f"{later} were merged into {before['kept']!r} after {retired_id!r}; split them first."
+        )
+    return before
+
+
+def _later_chapter(current: Thing, old: Thing, then: Thing, offset: int) -> Thing:
+    """The later of two things as it is now: what the merged one has without what the earlier one brought."""
+    new = Thing.from_bytes(current.to_bytes(), current.shape)
+    new.entity_id, new.first_seen_ns = then.entity_id, then.first_seen_ns
+    if current.last_seen_ns == max(old.last_seen_ns, then.last_seen_ns):  # not seen since
+        new.last_seen_ns = then.last_seen_ns
+    new.places, new.place_index = current.places[offset:], current.place_index - offset
+    new.supports = {index - offset: one for index, one in current.supports.items() if index >= offset}
+    new.num_views = max(then.num_views, current.num_views - old.num_views)
+    votes = {label: count - old.label_votes.get(label, 0.0) for label, count in current.label_votes.items()}
+    new.label_votes = {label: count for label, count in votes.items() if count > 1e-9} or then.label_votes
+    since = np.maximum(np.subtract(current.color_sum, old.color_sum), 0.0)
+    new.color_sum = np.add(then.color_sum, since).tolist()
+    new.appearance, new.states = then.appearance, then.states
+    new.arrived_after_ns, new.num_arrival_checks = then.arrived_after_ns, then.num_arrival_checks
+    return new
+
+
+def _give_back_looks(state: WorldState, before: dict[str, Any], retired_id: EntityId, then: Thing) -> None:
+    repository, kept_id, offset = state.repository, before["kept"], before["offset"]
+    if not before["is_piece"]:
+        own = {
+            (one.stamp_ns, one.place_index)
+            for one in repository.sightings(kept_id)
+            if one.place_index >= offset or (one.place_index < 0 and one.stamp_ns >= then.first_seen_ns)
+        }
+        repository.give_sightings(kept_id, retired_id, -offset, only=own)
+        return
+    kept = {(stamp_ns, place) for stamp_ns, place in before["kept_looks"]}
+    looks = {(stamp_ns, place + offset if place >= 0 else place) for stamp_ns, place in before["looks"]}
+    shared = [one for one in repository.sightings(kept_id) if (one.stamp_ns, one.place_index) in looks & kept]
+    repository.give_sightings(kept_id, retired_id, -offset, only=looks - kept)
+    for one in {(one.stamp_ns, one.place_index): one for one in shared}.values():  # both were in that frame
+        place = one.place_index - offset if one.place_index >= 0 else one.place_index
+        repository.add_sighting(Sighting(**{**one.__dict__, "entity_id": retired_id, "place_index": place}))
+
+
+def _hand_back_loads(
+    state: WorldState, before: dict[str, Any], retired_id: EntityId
+) -> dict[EntityId, Thing]:
+    """What stood on the thing that is back stands on it again."""
+    changed: dict[EntityId, Thing] = {}
+    for entity_id, index in before["carries"]:
+        thing = state.roster.get(entity_id)
+        if thing is not None and thing.supports.get(index, ("", ""))[1] == before["kept"]:
+            thing.supports[index] = (thing.supports[index][0], retired_id)
+            changed[entity_id] = thing
+    return changed
+
+
+def _known(state: WorldState, entity_id: EntityId) -> Thing:
+    thing = state.roster.get(state.aliases.get(entity_id, entity_id))
+    if thing is None:
+        known = [one.entity_id for one in state.roster]
+        raise UnknownEntity(
+            f"no entity {entity_id!r}.{did_you_mean(entity_id, known)} Ask find(...) for ids."
+        )
+    return thing
+
+
+def _gap_m(a: Thing, b: Thing) -> float:
+    gap = np.maximum(np.subtract(a.box.min_m, b.box.max_m), np.subtract(b.box.min_m, a.box.max_m))
+    return float(np.linalg.norm(np.maximum(gap, 0.0)))
+
+
+def _packed(thing: Thing) -> list[str]:
+    return [base64.b64encode(part).decode() for part in (thing.to_bytes(), thing.shape.to_bytes())]
+
+
+def _unpacked(state: WorldState, packed: list[str]) -> Thing:
+    thing, shape = (base64.b64decode(part) for part in packed)
+    return Thing.from_bytes(thing, Shape.from_bytes(shape, state.config.max_cells))

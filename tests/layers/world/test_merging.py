@@ -1,0 +1,154 @@
+"""Two things that were taken for one are two again when somebody says so, and the other way round; both are audited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from embodied_mem.errors import InvalidMessage, InvalidQuery, UnknownEntity
+from embodied_mem.layers.world import WorldLayer
+from embodied_mem.messages import Operation
+from embodied_mem.store.sqlite import SqliteRepository
+from tests.context.two_rooms import (
+    BED,
+    BED_MUG,
+    BEDROOM_POINT,
+    COUNTER,
+    COUNTER_MUG,
+    KITCHEN_POINT,
+    RED,
+    Home,
+    box,
+    thing,
+)
+
+FAR_MUG = box((2.7, 0.85, 0.95), (0.09, 0.09, 0.1))
+
+
+def say(world: WorldLayer, kind: str, subject: str, object: str | None = None) -> None:
+    world.write(Operation(kind=kind, source="anna", subject=subject, object=object, reason="I know"))  # type: ignore[arg-type]
+
+
+def with_two_mugs() -> tuple[Home, str, str]:
+    """A red mug on the counter, later one on the bed; the ids that they have."""
+    home = Home()
+    for _ in range(4):
+        home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    for _ in range(4):
+        home.see(BEDROOM_POINT, BED, thing("mug", BED_MUG, color=RED))
+    first, second = (one.entity_id for one in home.world.find("mug", k=5).value or ())
+    return home, *sorted((first, second))  # type: ignore[return-value]
+
+
+def story(world: WorldLayer, entity_id: str) -> list[tuple[tuple[float, ...], int, int | None]]:
+    stays = world.history(entity_id).value or ()
+    return [(stay.placement.position_world_m, stay.from_ns, stay.to_ns) for stay in stays]
+
+
+def entities(world: WorldLayer) -> dict[str, tuple[object, ...]]:
+    return {
+        one.entity_id: (
+            one.label,
+            one.placement,
+            one.num_views,
+            one.first_seen_ns,
+            one.last_seen_ns,
+            one.is_present,
+        )
+        for one in world.entities()
+    }
+
+
+def test_what_is_merged_and_split_again_is_as_it_was_and_both_are_audited() -> None:
+    home, first, second = with_two_mugs()
+    before, stories = entities(home.world), [story(home.world, one) for one in (first, second)]
+    say(home.world, "MERGE", second, first)
+    assert home.world.count("mug").value == 1
+    assert [stay[0] for stay in story(home.world, first)] == [stories[0][0][0], stories[1][0][0]]
+    assert home.world.where(second).value == home.world.where(first).value
+    assert any(change.kind == "move" for change in home.world.changes().value or ())
+    say(home.world, "SPLIT", second)
+    assert entities(home.world) == before
+    assert [story(home.world, one) for one in (first, second)] == stories
+    assert not home.world.changes().value
+    with home.world.reading() as view:
+        assert [(one.operation.kind, one.operation.source) for one in view.audits()] == [
+            ("MERGE", "anna"), ("SPLIT", "anna"),
+        ]  # fmt: skip
+
+
+def test_the_past_is_known_as_it_was_known_then() -> None:
+    home, first, second = with_two_mugs()
+    merged_ns = home.now_ns + 1
+    home.world.write(Operation(kind="MERGE", source="anna", subject=first, object=second), merged_ns)
+    home.world.write(Operation(kind="SPLIT", source="anna", subject=second), merged_ns + 10)
+    counts = [home.world.count("mug", known_at_ns=merged_ns + k).value for k in (-1, 0, 10)]
+    assert counts == [2, 1, 2]
+
+
+def test_what_was_seen_since_the_merge_belongs_to_the_later_thing() -> None:
+    home, first, second = with_two_mugs()
+    say(home.world, "MERGE", first, second)
+    for _ in range(3):
+        home.see(BEDROOM_POINT, BED, thing("mug", BED_MUG, color=RED))
+    last_ns = home.now_ns
+    say(home.world, "SPLIT", second)
+    here = entities(home.world)
+    assert here[second][4] == last_ns
+    assert here[first][4] < last_ns
+    assert here[second][2] == 7
+    assert len(story(home.world, first)) == len(story(home.world, second)) == 1
+
+
+def test_what_was_split_is_not_merged_again_and_survives_a_restart(tmp_path: Path) -> None:
+    """The robot carried a mug from here to there; then a mug stands here again."""
+    repository = SqliteRepository(tmp_path / "world.sqlite")
+    home = Home()
+    home.world = WorldLayer(repository)
+    for _ in range(4):
+        home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    home.pick_and_place("robot", "e2", BED_MUG)
+    for _ in range(4):
+        home.see(BEDROOM_POINT, BED, thing("mug", BED_MUG, color=RED))
+    home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    mugs = sorted(one.entity_id for one in home.world.find("mug", k=5).value or ())
+    assert len(mugs) == 2
+    say(home.world, "MERGE", *mugs)
+    say(home.world, "SPLIT", mugs[1])
+    again = WorldLayer(repository)
+    assert entities(again) == entities(home.world)
+    assert again.count("mug").value == 2
+    repository.close()
+
+
+def test_merges_are_undone_in_the_order_of_their_nesting() -> None:
+    home, first, second = with_two_mugs()
+    for _ in range(4):
+        home.see(KITCHEN_POINT, thing("mug", COUNTER_MUG, color=RED), thing("mug", FAR_MUG, color=RED))
+    (third,) = {one.entity_id for one in home.world.find("mug", k=5).value or ()} - {first, second}
+    before = entities(home.world)
+    say(home.world, "MERGE", first, second)
+    say(home.world, "MERGE", first, third)
+    with pytest.raises(InvalidQuery, match="split them first"):
+        say(home.world, "SPLIT", second)
+    say(home.world, "SPLIT", third)
+    say(home.world, "SPLIT", second)
+    assert entities(home.world) == before
+
+
+def test_what_cannot_be_merged_or_split_is_refused() -> None:
+    home, first, second = with_two_mugs()
+    with pytest.raises(UnknownEntity):
+        say(home.world, "MERGE", first, "e99")
+    with pytest.raises(InvalidQuery, match="was not merged"):
+        say(home.world, "SPLIT", second)
+    say(home.world, "MERGE", first, second)
+    with pytest.raises(InvalidQuery, match="one thing already"):
+        say(home.world, "MERGE", first, second)
+    with pytest.raises(InvalidMessage, match="MERGE needs the ids"):
+        Operation(kind="MERGE", source="anna", subject=first)
+    home.world.forget(first)
+    with pytest.raises(InvalidQuery, match="was not merged"):
+        say(home.world, "SPLIT", second)
