@@ -21,6 +21,7 @@ from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
 from embodied_mem.policy.early_exit import act_early, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
+from embodied_mem.policy.recognition import nothing_recognised, recognised
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
 Both = tuple[Tensor, Tensor]
@@ -87,6 +88,7 @@ class MemoryPolicy(nn.Module):
         self.memory = PolicyMemory(config, num_slots)
         self.scaling = vision.Scaling()
         self.eyes = vision.Eyes(width)
+        self.recognition = nn.Linear(1, width)
         self.perceive = nn.Linear(2 * vision.TOKEN_WIDTH, width)
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
         self.understand = nn.Linear(2 * vision.COGNITIVE_WIDTH + config.proprio_width, width)
@@ -125,10 +127,13 @@ class MemoryPolicy(nn.Module):
             torch.from_numpy(observation.slots.copy()),
         )
         seen = fused = self.scaling(pictures)
+        again = nothing_recognised(len(slots))
         if self.config.bank != "none":
             perceptual, cognitive = self.memory.perceptual, self.memory.cognitive
+            kept, is_kept = perceptual.entries.held(slots)
+            again = recognised(self.scaling.unscaled(seen[0]), self.scaling.unscaled(kept), is_kept)
             fused = perceptual.step(seen[0], stamps, slots), cognitive.step(seen[1], stamps, slots)
-        perceived, condition = self.conditions(pictures, seen, fused, proprio)
+        perceived, condition = self.conditions(pictures, seen, fused, proprio, again)
         actions = self._actions(self._noise(slots), perceived, condition, num_blocks)
         self.memory.decisions[slots] += 1
         return ActionChunk(
@@ -147,15 +152,21 @@ class MemoryPolicy(nn.Module):
         return self.num_blocks_run / most if most else 1.0
 
     def conditions(
-        self, pictures: Float[Tensor, "b 3 s s"], seen: Both, fused: Both, proprio: Float[Tensor, "b p"]
+        self,
+        pictures: Float[Tensor, "b 3 s s"],
+        seen: Both,
+        fused: Both,
+        proprio: Float[Tensor, "b p"],
+        again: Float[Tensor, "b e"],
     ) -> tuple[Float[Tensor, "b n e"], Float[Tensor, "b e"]]:
         """What the expert attends to, and what conditions it: perceptual and cognitive tokens as seen and as fused with memory
-        (beside each other, so that what memory adds stands out), and what the eyes see now.
+        (beside each other, so that what memory adds stands out), and what the eyes see now, with what they see `again`.
         """
         tokens = self.perceive(torch.cat([seen[0], fused[0]], dim=2)) + self.places
         whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio], dim=1)
         condition: Tensor = self.understand(whole)
-        return torch.cat([self.eyes(pictures), tokens], dim=1), condition
+        eyes = self.eyes(pictures) + self.recognition(again[:, :, None])
+        return torch.cat([eyes, tokens], dim=1), condition
 
     def _pictures(self, observation: Observation) -> Tensor:
         if self.config.camera not in observation.images:

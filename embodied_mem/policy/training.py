@@ -24,9 +24,10 @@ from embodied_mem.policy.memory_policy import (
     load_policy_state,
     policy_state,
 )
+from embodied_mem.policy.recognition import nothing_recognised, recognised
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recalled
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 PICTURES_FROM = 50
 """How many demonstrations the scaling of tokens is taken from."""
 DEMOS_AT_ONCE = 64
@@ -107,6 +108,7 @@ class TrainingSet:
             )
             self.perceptual += [held_frames(tokens, perceptual) for tokens in self.tokens]
             self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
+        self.again = [self._seen_again(episode) for episode in range(len(demonstrations))]
         # What depends on memory is what follows the wait; it is a third of an episode, and half of what is learned from.
         self.samples = np.array(
             [
@@ -116,6 +118,14 @@ class TrainingSet:
                 for _ in range(1 if t < one.num_before else 2)
             ]
         )
+
+    def _seen_again(self, episode: int) -> Tensor:
+        """Where something is seen again at each of an episode's steps; it depends on nothing that is learned."""
+        tokens = self.scaling.unscaled(self.tokens[episode])
+        if self.config.bank == "none":
+            return nothing_recognised(len(tokens))
+        weights, _, is_kept = padded(self.perceptual[episode], len(tokens))
+        return recognised(tokens, torch.einsum("blt,tnd->blnd", weights, tokens), is_kept)
 
     def batches(self, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
         """Shuffled samples (episode, step), without end."""
@@ -264,7 +274,8 @@ class Trainer:
                 self._recalled(samples, data.tokens, data.perceptual, seconds, memory.perceptual, tokens),
                 self._recalled(samples, data.whole, data.cognitive, seconds, memory.cognitive, whole),
             )
-        perceived, condition = self.policy.conditions(pictures, (tokens, whole), fused, proprio)
+        again = torch.stack([data.again[episode][step] for episode, step in samples])
+        perceived, condition = self.policy.conditions(pictures, (tokens, whole), fused, proprio, again)
         wanted = np.stack(
             [
                 _chunk(one, step, config.expert.horizon)

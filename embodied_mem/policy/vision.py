@@ -70,6 +70,10 @@ class Scaling(nn.Module):
         tokens = (fixed_tokens(pictures) - self.token_mean) * self.token_scale
         return tokens, (cognitive_token(pictures) - self.whole_mean) * self.whole_scale
 
+    def unscaled(self, tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b n d"]:
+        """Perceptual tokens as `fixed_tokens` gave them."""
+        return tokens / self.token_scale + self.token_mean
+
     @torch.no_grad()
     def fit(self, pictures: Float[Tensor, "b 3 s s"]) -> None:
         """Take mean and deviation from these pictures; where a token is stays as it is."""

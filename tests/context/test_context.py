@@ -180,7 +180,7 @@ def test_bad_questions_are_refused(seen: tuple[SyntheticRoom, RobotMemory]) -> N
 
 def test_an_empty_memory_has_an_empty_context() -> None:
     with RobotMemory.open() as memory:
-        context = memory.context("red mug")
+        context = memory.context("red mug", budget=AMPLE)
     assert not context.entities.mask.any()
     assert context.text.startswith("0 things")
 

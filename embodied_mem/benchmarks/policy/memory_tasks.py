@@ -51,8 +51,8 @@ class Plan:
 
 FULL = Plan(
     tasks={
-        "RearrangeBlock": 600, "PutBlockBack": 800, "ReopenDrawer": 800, "RememberColor3": 1500, "RememberColor5": 2500,
-        "RememberColor9": 4000, "ShellGameSwap": 2500, "CountBlinks": 2500,
+        "RearrangeBlock": 600, "PutBlockBack": 800, "ReopenDrawer": 800, "RememberColor3": 600, "RememberColor5": 1000,
+        "RememberColor9": 1500, "ShellGameSwap": 2500, "CountBlinks": 2500,
     },
     seeds=(0, 1, 2), banks=("segment", "select", "fifo", "recent"), episodes=200, delay=512,
 )  # fmt: skip

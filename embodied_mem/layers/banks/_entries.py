@@ -72,6 +72,11 @@ class Entries(nn.Module):
         self.similarity[slots] = NO_PAIR
         self.count[slots] = 0
 
+    def held(self, slots: Tensor) -> tuple[Tensor, Tensor]:
+        """The tokens in these slots' rows (b, rows, n, width), and which rows are filled (b, rows)."""
+        rows = torch.arange(self.capacity, device=slots.device)
+        return self.tokens[slots], rows < self.count[slots][:, None]
+
     def write(self, slots: Tensor, new: Rows, shift_time: TimeShift) -> None:
         """Append one entry to each slot; a full one joins two neighbours first, the new one among them."""
         count, order = self.count[slots], self.order[slots]
