@@ -20,12 +20,14 @@ from embodied_mem.messages import ObservedInstance, Percept
 
 MIN_PAIRS = 2
 MIN_POINTS = 60
-MOST_POINTS, MOST_KNOWN = 50, 200
+MOST_POINTS, MOST_KNOWN = 50, 150
 """Of each view, and of each thing; more do not make the estimate better."""
 MATCH_M = 0.15
 INLIERS = 0.9
 MAX_STEPS = 8
 STEP_M = 0.002
+GLIMPSE = 4
+"""The first step takes one point of so many."""
 LEAST_M = 0.012
 """Smaller shifts are within the cells that shapes are kept in."""
 STILL_M = 0.008
@@ -47,17 +49,26 @@ def pose_error_m(pairs: Sequence[tuple[ObservedInstance, Thing]]) -> Float64[np.
         [_labelled(thing.shape.points_world, k, MOST_KNOWN) for k, (_, thing) in enumerate(pairs)]
     )
     tree, offset = cKDTree(known), np.zeros(4)
+    if float(np.linalg.norm(_step(tree, known, seen[::GLIMPSE]))) < STEP_M:
+        return None  # most poses are right: a glimpse tells
     for _ in range(MAX_STEPS):
-        distance_m, nearest = tree.query(seen - offset, distance_upper_bound=MATCH_M)
-        is_found = np.isfinite(distance_m)
-        if is_found.sum() < MIN_POINTS:
-            return None
-        is_inlier = distance_m <= np.quantile(distance_m[is_found], INLIERS)
-        step = (seen[is_inlier] - offset - known[nearest[is_inlier]]).mean(axis=0)
+        step = _step(tree, known, seen - offset)
         offset += step
         if float(np.linalg.norm(step)) < STEP_M:
             break
     return offset[:3] if float(np.linalg.norm(offset)) >= LEAST_M else None
+
+
+def _step(
+    tree: cKDTree, known: Float64[np.ndarray, "n 4"], seen: Float64[np.ndarray, "m 4"]
+) -> Float64[np.ndarray, "4"]:
+    """By how much the seen points lie off their nearest known ones; zero when too few are near any."""
+    distance_m, nearest = tree.query(seen, distance_upper_bound=MATCH_M)
+    is_found = np.isfinite(distance_m)
+    if is_found.sum() < MIN_POINTS // GLIMPSE:
+        return np.zeros(4)
+    is_inlier = distance_m <= np.quantile(distance_m[is_found], INLIERS)
+    return np.asarray((seen[is_inlier] - known[nearest[is_inlier]]).mean(axis=0))
 
 
 def aligned(percept: Percept, error_m: Float64[np.ndarray, "3"]) -> Percept:
