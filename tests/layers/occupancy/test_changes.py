@@ -92,7 +92,7 @@ def test_a_crate_that_is_put_down_and_taken_away_is_told_with_its_times(is_watch
         assert is_front_of(event.box, CRATE)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 2**31))
 def test_what_appears_while_the_robot_looks_around_has_bounds_that_hold_its_time(seed: int) -> None:
     layer, rng = OccupancyLayer(CONFIG), np.random.default_rng(seed)
