@@ -1,7 +1,8 @@
 """Where a policy meets the memory.
 
 `seam` has `Policy.act(observation, context, instruction) -> ActionChunk` and `ChunkedExecution`; `ways` (prompt, extra
-cameras), `prefix.PrefixTokens` and `adapter.MemoryAdapter` put memory into a policy that was made without one.
+cameras), `prefix.PrefixTokens` and `adapter.MemoryAdapter` put memory into a policy that was made without one. The
+subpackage `lerobot`, imported by itself, does so for LeRobot's policies by name.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class RememberingPolicy(PreTrainedPolicy):
 
     def _remember(self, _: nn.Module, __: Any, output: Tensor) -> Tensor | None:
         """Pass the module's tokens through the memory; each time that it is called has slots of its own."""
-        if self._passing is None:
+        if self._passing is None:  # the base is used by itself
             return None
         stamps, calls = self._passing
         first = len(calls) * self.config.num_slots
