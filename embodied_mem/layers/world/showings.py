@@ -28,8 +28,8 @@ from embodied_mem.perception.colors import surface_color
 from embodied_mem.store import Repository
 
 RECORD = "showing"
-SAME_LOOKS = 0.9
-"""Cosine of appearances: what looks less alike from the same side shows another colour."""
+SAME_LOOKS = 0.97
+"""Cosine of appearances: what looks less alike in the same view may show another colour."""
 SAME_SIDE = math.cos(math.radians(20.0))
 NEAR_M, OF_SIZE = 0.05, 0.3
 """Something is where it was within this distance, or this share of its diagonal when that is larger."""
@@ -43,13 +43,14 @@ MOST_FOLLOWED = 200
 
 @dataclass(kw_only=True)
 class _Followed:
-    """Something that is followed: what it shows now, and how it looked, from where, when that began."""
+    """Something that is followed: what it shows now; and a view of it to compare with: looks, side, box."""
 
     showing: Showing
     center_world: tuple[float, float, float]
     near_m: float
     looks: Float32[np.ndarray, "d"] | None
     side: tuple[float, float, float]
+    box: Box
     key: int
     written_ns: int
 
@@ -142,16 +143,17 @@ class ShowingLog:
         return {int(i): int(j) for i, j in zip(rows, columns, strict=True) if cost[i, j] < OUT_OF_REACH}
 
     def _go_on(self, one: _Followed, instance: ObservedInstance, frame: Frame) -> None:
-        center, side = _center(instance.box), _side(instance, frame)
+        center = _center(instance.box)
         is_elsewhere = math.dist(center, _center(one.showing.placement.box)) > one.near_m
-        is_same_side = one.looks is not None and float(np.dot(side, one.side)) >= SAME_SIDE
-        is_other = is_same_side and _alike(one.looks, instance) < SAME_LOOKS
+        is_same_view = _is_same_view(one, instance, frame)
+        is_other = is_same_view and _alike(one.looks, instance) < SAME_LOOKS
         one.showing, one.center_world = replace(one.showing, to_ns=frame.stamp_ns), center
-        if instance.is_cut:
-            is_elsewhere = is_other = False
-        elif not is_same_side:
-            one.looks, one.side = instance.appearance, side
-        color = surface_color(_pixels(instance, frame)) if is_other else one.showing.color
+        if not is_same_view:
+            one.looks, one.side, one.box = instance.appearance, _side(instance, frame), instance.box
+        # Half a table in view has its middle elsewhere; half a person has walked.
+        is_elsewhere &= not instance.is_cut or instance.label in self._config.agent_labels
+        is_named_anew = is_other or is_elsewhere
+        color = surface_color(_pixels(instance, frame)) if is_named_anew else one.showing.color
         if is_elsewhere or color != one.showing.color:
             self._turn(one, instance, frame, color)
         elif frame.stamp_ns - one.written_ns >= WRITTEN_EVERY_NS:
@@ -164,7 +166,8 @@ class ShowingLog:
         one.showing = replace(
             one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns
         )
-        one.looks, one.side, one.key = instance.appearance, _side(instance, frame), self._new_key()
+        one.looks, one.side, one.box = instance.appearance, _side(instance, frame), instance.box
+        one.key = self._new_key()
         self._write(one)
 
     def _begun(self, instance: ObservedInstance, frame: Frame, roster: Roster) -> _Followed:
@@ -207,8 +210,8 @@ def _resumed(key: int, showing: Showing) -> _Followed:
     box = showing.placement.box
     near_m = max(NEAR_M, OF_SIZE * math.dist(box.min_m, box.max_m))
     return _Followed(
-        showing=showing, center_world=_center(box), near_m=near_m, looks=None, side=(0.0, 0.0, 0.0), key=key,
-        written_ns=showing.to_ns,
+        showing=showing, center_world=_center(box), near_m=near_m, looks=None, side=(0.0, 0.0, 0.0), box=box,
+        key=key, written_ns=showing.to_ns,
     )  # fmt: skip
 
 
@@ -217,6 +220,14 @@ def _side(instance: ObservedInstance, frame: Frame) -> tuple[float, float, float
     away = np.subtract(_center(instance.box), frame.T_world_camera[:3, 3])
     x, y, z = (away / max(float(np.linalg.norm(away)), 1e-9)).tolist()
     return (x, y, z)
+
+
+def _is_same_view(one: _Followed, instance: ObservedInstance, frame: Frame) -> bool:
+    """Whether it is seen from the same side, and the same part of it: then only a change of colour makes a difference."""
+    if one.looks is None or float(np.dot(_side(instance, frame), one.side)) < SAME_SIDE:
+        return False
+    corners = zip(one.box.min_m + one.box.max_m, instance.box.min_m + instance.box.max_m, strict=True)
+    return max(abs(a - b) for a, b in corners) < one.near_m
 
 
 def _alike(looks: Float32[np.ndarray, "d"] | None, instance: ObservedInstance) -> float:
