@@ -223,10 +223,11 @@ class RobotMemory:
         return WorldDelta(seen=delta.seen, added=tuple(added))
 
     def write(self, operation: Operation, *, known_ns: int | None = None) -> Audit:
-        """Carry out what a person or a language model states: ADD, UPDATE, DELETE (ends, never erases) or NOOP.
+        """Carry out what a person or a language model states: ADD, UPDATE, DELETE (ends, never erases), NOOP, or MERGE
+        (two things are one) and SPLIT (undo a merge).
 
         Raises:
-            InvalidQuery: the entity, the predicate or what is to be ended does not exist.
+            InvalidQuery: the entity, the predicate or what is to be ended, merged or split does not exist.
         """
         with self._write_lock, self._world_lock:
             audit = self._world.write(operation, known_ns)

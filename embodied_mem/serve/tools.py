@@ -225,7 +225,8 @@ TOOLS: dict[str, Tool] = {
             "evidence",
         ),
         _tool(
-            "write", "State something about a thing: ADD, UPDATE (ends what was stated), DELETE (ends, never erases), NOOP.", _write,
+            "write", "State something about a thing: ADD, UPDATE (ends what was stated), DELETE (ends, never erases), NOOP; or that "
+            "subject and object are one thing (MERGE), or that a merged id is one of its own (SPLIT).", _write,
             {
                 "operation": text("what to do", one_of=get_args(OperationKind)), "source": text("who says so"),
                 "subject": text("an id such as 'e17'"), "predicate": text("such as 'owner', 'caption', 'state'"),
