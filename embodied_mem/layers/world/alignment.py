@@ -18,7 +18,12 @@ from embodied_mem.geometry import Box
 from embodied_mem.layers.world.thing import Thing
 from embodied_mem.messages import ObservedInstance, Percept
 
-MIN_PAIRS = 2
+MIN_PAIRS = 3
+"""Two things that shift alike may have been carried together."""
+MOST_M = 0.1
+"""A localization that errs by more is not mended here."""
+AGREED_M = 0.03
+"""Half of the whole things must be brought this near to where they were."""
 MIN_POINTS = 60
 MOST_POINTS, MOST_KNOWN = 50, 150
 """Of each view, and of each thing; more do not make the estimate better."""
@@ -31,32 +36,46 @@ GLIMPSE = 4
 LEAST_M = 0.012
 """Smaller shifts are within the cells that shapes are kept in."""
 STILL_M = 0.008
-"""When whole things lie this near to where they were, in the middle, the closest points need not be asked."""
+"""When whole things lie this near to where they were, by the median, the closest points need not be asked."""
 APART = 10.0
 """A fourth coordinate keeps the points of each pair to themselves."""
 
 
 def pose_error_m(pairs: Sequence[tuple[ObservedInstance, Thing]]) -> Float64[np.ndarray, "3"] | None:
-    """By how much the views are shifted against the things they were taken for; None when it is too little to tell."""
-    if len(pairs) < MIN_PAIRS or _is_still(pairs):
+    """By how much the views are shifted against the things they were taken for; None when it is too little to tell,
+    or when the things do not agree: then some of them have moved.
+    """
+    if len(pairs) < MIN_PAIRS:
         return None
-    seen = np.concatenate(
-        [_labelled(instance.points_world, k, MOST_POINTS) for k, (instance, _) in enumerate(pairs)]
-    )
-    if len(seen) < MIN_POINTS:
+    offsets_m = np.array(
+        [one.box.center - thing.box.center for one, thing in pairs if thing.is_whole and not one.is_cut]
+    ).reshape(-1, 3)
+    has_whole = len(offsets_m) >= MIN_PAIRS
+    if has_whole and float(np.linalg.norm(np.median(offsets_m, axis=0))) < STILL_M:
+        return None  # the boxes of whole things show it in a hundredth of the time
+    seen = [_labelled(instance.points_world, k, MOST_POINTS) for k, (instance, _) in enumerate(pairs)]
+    known = [_labelled(thing.shape.points_world, k, MOST_KNOWN) for k, (_, thing) in enumerate(pairs)]
+    error_m = _fitted(np.concatenate(seen), np.concatenate(known))
+    if error_m is None or not LEAST_M <= float(np.linalg.norm(error_m)) <= MOST_M:
         return None
-    known = np.concatenate(
-        [_labelled(thing.shape.points_world, k, MOST_KNOWN) for k, (_, thing) in enumerate(pairs)]
-    )
+    if has_whole and float(np.median(np.linalg.norm(offsets_m - error_m, axis=1))) > AGREED_M:
+        return None
+    return error_m
+
+
+def _fitted(
+    seen: Float64[np.ndarray, "n 4"], known: Float64[np.ndarray, "m 4"]
+) -> Float64[np.ndarray, "3"] | None:
+    """The shift that brings the points seen to the known ones; None when they are there, or too few near any."""
     tree, offset = cKDTree(known), np.zeros(4)
-    if float(np.linalg.norm(_step(tree, known, seen[::GLIMPSE]))) < STEP_M:
+    if len(seen) < MIN_POINTS or float(np.linalg.norm(_step(tree, known, seen[::GLIMPSE]))) < STEP_M:
         return None  # most poses are right: a glimpse tells
     for _ in range(MAX_STEPS):
         step = _step(tree, known, seen - offset)
         offset += step
         if float(np.linalg.norm(step)) < STEP_M:
             break
-    return offset[:3] if float(np.linalg.norm(offset)) >= LEAST_M else None
+    return offset[:3]
 
 
 def _step(
@@ -77,14 +96,6 @@ def aligned(percept: Percept, error_m: Float64[np.ndarray, "3"]) -> Percept:
     T_world_camera[:3, 3] -= error_m
     frame = replace(percept.frame, T_world_camera=T_world_camera)
     return replace(percept, frame=frame, instances=tuple(_shifted(one, error_m) for one in percept.instances))
-
-
-def _is_still(pairs: Sequence[tuple[ObservedInstance, Thing]]) -> bool:
-    """Whether the boxes alone, in a hundredth of the time, show that there is no shift."""
-    offsets_m = [
-        one.box.center - thing.box.center for one, thing in pairs if thing.is_whole and not one.is_cut
-    ]
-    return len(offsets_m) >= MIN_PAIRS and bool(np.linalg.norm(np.median(offsets_m, axis=0)) < STILL_M)
 
 
 def _labelled(points: np.ndarray, index: int, most: int) -> Float64[np.ndarray, "n 4"]:
