@@ -27,6 +27,16 @@ class Encoder:
         return np.array([*hits, *(0.01 * (text[0] == letter) for letter in ascii_lowercase)])
 
 
+class Model:
+    """An encoder as libraries have it: a method of a model."""
+
+    def __init__(self) -> None:
+        self.encoder = Encoder()
+
+    def encode(self, text: str) -> np.ndarray:
+        return self.encoder(text)
+
+
 def furnished() -> Home:
     home = Home()
     home.furnish()
@@ -56,6 +66,30 @@ def test_what_was_stated_is_compared_too_and_each_text_is_encoded_once() -> None
     )
     assert labels(home, "cold snacks", encoder) == {"fridge", "counter"}
     assert max(encoder.asked.values()) == 1
+
+
+def test_a_method_of_a_model_encodes_each_text_once_and_a_text_that_is_no_more_is_dropped() -> None:
+    home, model = furnished(), Model()
+    (counter,) = home.recall.find("counter").value or ()
+
+    def note(kind: str, value: str) -> None:
+        home.world.write(
+            Operation(kind=kind, source="anna", subject=counter.entity_id, predicate="note", value=value)  # type: ignore[arg-type]
+        )
+
+    def found() -> set[str]:
+        return {one.label for one in home.recall.find("cold snacks", encoder=model.encode).value or ()}
+
+    note("ADD", "food is here")
+    assert found() == found() == {"fridge", "counter"}
+    assert max(model.encoder.asked.values()) == 1
+    note("UPDATE", "sleep is here")
+    assert found() == {"fridge"}
+    note("UPDATE", "food is here")
+    assert found() == {"fridge", "counter"}
+    again = {text for text, times in model.encoder.asked.items() if times > 1}
+    assert len(again) == 1
+    assert "food is here" in again.pop()
 
 
 def test_a_name_of_things_still_means_them_and_a_broken_encoder_is_named() -> None:

@@ -86,8 +86,10 @@ class TextIndex:
 
     def by_meaning(self, text: str, encoder: SentenceEncoder) -> dict[EntityId, float]:
         """Things whose text means something like this, with the cosine; each distinct text is encoded once."""
-        if self._encoder is not encoder:
+        if self._encoder != encoder:  # a bound method is a new object each time, and equal
             self._encoder, self._vectors = encoder, {}
+        current = {text, *self._texts.values()}
+        self._vectors = {known: vector for known, vector in self._vectors.items() if known in current}
         wanted = self._vector(text, encoder)
         scores = {
             entity_id: float(wanted @ self._vector(words, encoder))
