@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from embodied_mem.context.finding import ORDERS
@@ -86,6 +86,12 @@ def _count(memory: RobotMemory, given: dict[str, Any]) -> Any:
     color, place = given.pop("color", None), given.pop("place", None)
     region = None if place is None else memory.questions.region(place)
     return memory.count(**given, region=region, attributes={"color": color} if color else {})
+
+
+def _shown(memory: RobotMemory, given: dict[str, Any]) -> Any:
+    k = given.pop("k", 20)
+    answer = _with_interval("shown")(memory, given)
+    return answer if answer.value is None else replace(answer, value=answer.value[-k:])
 
 
 def _changes(memory: RobotMemory, given: dict[str, Any]) -> Any:
@@ -187,8 +193,9 @@ TOOLS: dict[str, Tool] = {
             },
         ),
         _tool(
-            "shown", "Which colour things showed where, from when to when: blinking lamps, look-alikes that changed places.",
-            _with_interval("shown"), {"label": text("a category"), "color": text("a colour word"), **SPAN},
+            "shown", "Which colour things showed where, from when to when: blinking lamps, look-alikes that changed places; the newest "
+            "k (20 unless told), in order of time.", _shown,
+            {"label": text("a category"), "color": text("a colour word"), **SPAN, "k": K},
         ),
         _tool("rooms", "All rooms with what is in them and which ones they open to.", _question("rooms"), {"as_of_ns": AS_OF}),
         _tool("room_of", "The room that a thing is in.", _question("room_of"), {"entity": ENTITY, "as_of_ns": AS_OF}, "entity"),

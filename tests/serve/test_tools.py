@@ -15,8 +15,10 @@ from embodied_mem.messages import Event
 from embodied_mem.messages.team import Embodiment
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.serve.mcp_server import make_server
+from embodied_mem.serve.plain import plain
 from embodied_mem.serve.tools import TOOLS, call_tool, offered
 from embodied_mem.testing.synthetic_room import SyntheticRoom
+from tests.layers.world.stage import Stage
 
 needs_mcp = pytest.mark.skipif(
     importlib.util.find_spec("mcp") is None, reason="mcp is not installed; pip install 'embodied_mem[serve]'"
@@ -87,6 +89,27 @@ def test_answers_are_those_of_the_memory(memory: RobotMemory) -> None:
     assert "bowl" in summary["text"].splitlines()[1]
     assert summary["num_tokens"] <= 120
     assert summary["sources"]
+
+
+def test_the_newest_showings_are_told_20_unless_asked_for_more_or_fewer() -> None:
+    stage = Stage()
+    with RobotMemory.open() as memory:
+        for turn in range(25):
+            stage.put(
+                "lamp",
+                2.4,
+                2.0,
+                label="bottle",
+                color=("blue", "yellow")[turn % 2],
+                size_m=(0.12, 0.12, 0.12),
+            )
+            memory.observe(stage.look((2.4, 3.4, 1.5), (2.4, 2.0, 0.75)).frame)
+        every = plain(memory.questions.shown().value)
+        assert len(every) > 20
+        assert call_tool(memory, "shown", {})["value"] == every[-20:]
+        assert call_tool(memory, "shown", {"k": 3})["value"] == every[-3:]
+        assert call_tool(memory, "shown", {"k": 200})["value"] == every
+        assert call_tool(memory, "shown", {"label": "whale", "k": 3})["status"] == "unknown"
 
 
 @pytest.mark.parametrize(
