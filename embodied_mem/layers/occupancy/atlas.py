@@ -94,8 +94,11 @@ class SubmapAtlas:
 
         Raises:
             StampRunsBackwards: the frame is older than the last one of its robot and sensor; nothing has changed.
+            InvalidQuery: the frame's features have another size than the codebook; nothing has changed.
         """
         check_order(self._last_stamps, percept.frame)
+        if self.codebook is not None and percept.frame.features is not None:
+            self.codebook.checked(percept.frame.features[0])  # before a submap begins for it
         T_world_camera, robot = percept.frame.T_world_camera, percept.frame.robot
         newest = next((submap for submap in reversed(self._submaps) if submap.robot == robot), None)
         if newest is None or self._has_left(newest, T_world_camera):

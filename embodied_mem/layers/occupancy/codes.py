@@ -71,7 +71,7 @@ class ProductCode:
 
     def encode(self, embeddings: Float[np.ndarray, "n d"]) -> UInt8[np.ndarray, "n 16"]:
         """The nearest code of each embedding."""
-        units = self._checked(embeddings)
+        units = self.checked(embeddings)
         codes = np.empty((len(units), NUM_BYTES), dtype=np.uint8)
         codes[:, 0] = 1 + _nearest(units, self.means[1:])
         left = units - self.means[codes[:, 0]]
@@ -90,7 +90,7 @@ class ProductCode:
         self, embedding: Float[np.ndarray, "d"], codes: UInt8[np.ndarray, "n 16"]
     ) -> Float32[np.ndarray, "n"]:
         """The cosine between an embedding and each code, by tables: nothing is decoded. NaN where there is no code."""
-        query = self._checked(np.asarray(embedding)[None])[0]
+        query = self.checked(np.asarray(embedding)[None])[0]
         in_query = np.einsum("bka,ba->bk", self.centroids, self.axes @ query)
         first = codes[:, 0]
         dot, square = (self.means @ query)[first], self._squares[0][first]
@@ -130,7 +130,12 @@ class ProductCode:
         """Whether codes of both mean the same."""
         return all(np.array_equal(array, other.arrays()[name]) for name, array in self.arrays().items())
 
-    def _checked(self, embeddings: np.ndarray) -> Float32[np.ndarray, "n d"]:
+    def checked(self, embeddings: np.ndarray) -> Float32[np.ndarray, "n d"]:
+        """The embeddings at unit length.
+
+        Raises:
+            InvalidQuery: they are not (n, num_dims) finite numbers.
+        """
         embeddings = np.asarray(embeddings)
         if embeddings.ndim != 2 or embeddings.shape[1] != self.num_dims or not np.isfinite(embeddings).all():
             raise InvalidQuery(

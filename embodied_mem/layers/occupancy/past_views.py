@@ -19,7 +19,7 @@ COLUMNS = 80
 RECENT_NS = 12_000_000_000
 """So long every view is kept: longer than it takes until a change is told."""
 GAP_NS = 1 << 26
-"""Views nearer in time than this (67 ms) are not kept twice."""
+"""Of one camera's views nearer in time than this (67 ms) one is kept."""
 PLACE_M, TURN = 1.0, 0.5
 """Of older views, the last one is kept from each place of this size and each direction (unit vectors' coordinates)."""
 MAX_OLDER = 256
@@ -57,12 +57,15 @@ class PastViews:
     def clear(self) -> None:
         """Forget all views."""
         self._recent: deque[_View] = deque()
+        self._last_ns: dict[tuple[str, str], int] = {}
         self._older: dict[tuple[int, ...], _View] = {}
 
     def note(self, frame: Frame) -> None:
         """Keep what the frame saw."""
-        if self._recent and 0 <= frame.stamp_ns - self._recent[-1].stamp_ns < GAP_NS:
+        camera = (frame.robot, frame.sensor)
+        if 0 <= frame.stamp_ns - self._last_ns.get(camera, -GAP_NS) < GAP_NS:
             return
+        self._last_ns[camera] = frame.stamp_ns
         step_px = max(1, frame.camera.width_px // COLUMNS)
         depth_m = frame.depth_m[step_px // 2 :: step_px, step_px // 2 :: step_px].astype(np.float16)
         view = _View(frame.stamp_ns, frame.camera, frame.T_world_camera, step_px, depth_m)

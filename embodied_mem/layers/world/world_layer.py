@@ -216,7 +216,8 @@ class WorldLayer:
         tracker = LateTracker if is_late else Tracker
         delta = tracker(self._state, percept, known_ns).run()
         self._view.take_note(percept.frame, delta, known_ns)
-        self._showings.note(percept, self._state.roster)
+        if not is_late:
+            self._showings.note(percept, self._state.roster)
         return delta
 
     def _change(self, action: Callable[[], R]) -> R:

@@ -109,10 +109,21 @@ def test_questions_that_the_memory_cannot_answer_say_what_is_missing() -> None:
             memory.find_regions("crate")
         with pytest.raises(InvalidQuery, match="24"):
             memory.find_regions(np.ones(7))
-        wrong = dataclasses.replace(view(0, has_features=False), features=np.ones((3, 4, 7), np.float32))
+
+
+@pytest.mark.parametrize("config", [ONE_MAP, SUBMAPS], ids=["one_map", "submaps"])
+def test_a_frame_with_features_of_another_size_is_refused_and_changes_nothing(
+    config: RobotMemoryConfig,
+) -> None:
+    wrong = dataclasses.replace(view(9, has_features=False), features=np.ones((3, 4, 7), np.float32))
+    with RobotMemory.open(config=config, codebook=codebook()) as memory:
+        filled(memory, has_features=True)
+        before = memory._occupancy.state()
         with pytest.raises(InvalidQuery, match="24"):
             memory.observe(wrong)
-        assert len(memory.map_snapshot()) == 0
+        after = memory._occupancy.state()
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from embodied_mem.geometry import look_at
@@ -48,6 +50,13 @@ def test_of_older_views_the_last_from_each_place_is_kept() -> None:
         views.note(view(second * SECOND_NS, 3.0))
     views.note(view(200 * SECOND_NS, 1.0, eye=(0.0, 5.0, 0.0)))
     assert views.last_empty_ns(PLACE, 200 * SECOND_NS, margin_m=0.05) == 139 * SECOND_NS
+
+
+def test_of_two_cameras_that_look_at_once_both_are_kept() -> None:
+    views = PastViews()
+    views.note(view(SECOND_NS, 1.0))
+    views.note(replace(view(SECOND_NS, 3.0), sensor="other"))
+    assert views.last_empty_ns(PLACE, 2 * SECOND_NS, margin_m=0.05) == SECOND_NS
 
 
 def test_views_stay_few() -> None:

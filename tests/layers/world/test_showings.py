@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,16 @@ def test_frames_that_follow_too_fast_or_come_late_tell_nothing() -> None:
     lamp(stage, "yellow")
     world.update(stage.look(EYE, TARGET, after_s=0.1))
     assert [one.color for one in shown(world, "bottle")] == ["blue"]
+
+
+def test_a_late_frame_of_another_camera_does_not_move_the_end_of_what_was_shown() -> None:
+    stage, world = Stage(), new_world()
+    lamp(stage, "blue")
+    late = stage.look(EYE, TARGET)
+    blink(world, stage, "bb")
+    before = shown(world, "bottle")
+    world.update(replace(late, frame=replace(late.frame, sensor="other")))
+    assert shown(world, "bottle") == before
 
 
 def test_what_an_entity_showed_is_forgotten_with_it() -> None:
