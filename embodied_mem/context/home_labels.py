@@ -18,7 +18,8 @@ SURE = 0.7
 class HomeLabels:
     """A label memory that a world model teaches; kept in the world's records.
 
-    Only detections with embeddings take part: colours alone would make a red book of every red mug.
+    Only detections with embeddings take part: colours alone would make a red book of every red mug. Embeddings of
+    another length are another model's: they change no label, and the memory begins anew with the first that teaches.
     """
 
     def __init__(self, world: WorldLayer, config: LabelMemoryConfig) -> None:
@@ -29,16 +30,12 @@ class HomeLabels:
         self._memory = LabelMemory(config) if payload is None else LabelMemory.from_bytes(payload, config)
 
     def relabeled(self, percept: Percept) -> Percept:
-        """The percept with each instance under the label of most votes.
-
-        Raises:
-            InvalidMessage: embeddings have another length than those that were taught.
-        """
-        sizes = _sizes(percept)
-        if not sizes or not len(self._memory):
+        """The percept with each instance under the label of most votes."""
+        length = self._memory.length
+        if not length or length not in _sizes(percept):
             return percept
         instances = tuple(
-            self._relabeled(one) if len(one.appearance) in sizes else one for one in percept.instances
+            self._relabeled(one) if len(one.appearance) == length else one for one in percept.instances
         )
         return replace(percept, instances=instances)
 
@@ -54,6 +51,8 @@ class HomeLabels:
                     continue
                 appearance = view.appearance(entity_id)
                 if len(appearance) in sizes:
+                    if self._memory.length not in (0, len(appearance)):
+                        self._memory, self._taught = LabelMemory(self._config), {}
                     self._memory.teach(appearance, view.bare_label_of(entity_id))
                     self._taught[entity_id], has_learned = num_views, True
             if has_learned:

@@ -63,6 +63,11 @@ class LabelMemory:
     def __len__(self) -> int:
         return len(self._labels)
 
+    @property
+    def length(self) -> int:
+        """How many numbers each vector has; 0 while there is none."""
+        return int(self._vectors.shape[1]) if self._labels else 0
+
     def teach(self, vector: Float32[np.ndarray, "d"], label: str) -> None:
         """Keep a vector whose label is known: from an entity seen many times, or from a person."""
         unit = self._unit(vector)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from embodied_mem import RobotMemory, RobotMemoryConfig
-from embodied_mem.context.home_labels import HomeLabels
+from embodied_mem.context.home_labels import RECORD, HomeLabels
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.messages import Detection, Frame
 from embodied_mem.perception import Perception
-from embodied_mem.perception.label_memory import LabelMemoryConfig
+from embodied_mem.perception.label_memory import LabelMemory, LabelMemoryConfig
 from embodied_mem.store.sqlite import SqliteRepository
 from embodied_mem.testing.synthetic_room import SyntheticRoom
 
@@ -22,16 +22,16 @@ WRONG = 0.3
 WORDS = ("bowl", "book", "bottle", "shelf", "sofa", "table", "mug")
 
 
-def frames(num: int, *, has_embeddings: bool = True) -> Iterator[Frame]:
+def frames(num: int, *, has_embeddings: bool = True, size: int = SIZE) -> Iterator[Frame]:
     """Views of the room by a detector that often uses a wrong word, with an embedding of what each thing is."""
     rng = np.random.default_rng(3)
-    looks = {word: rng.normal(size=SIZE) for word in WORDS}
+    looks = {word: rng.normal(size=size) for word in WORDS}
 
     def seen(one: Detection) -> Detection:
         if one.label not in looks:
             return one
         label = str(rng.choice(WORDS)) if rng.random() < WRONG else one.label
-        look = (looks[one.label] + rng.normal(scale=0.2, size=SIZE)).astype(np.float32)
+        look = (looks[one.label] + rng.normal(scale=0.2, size=size)).astype(np.float32)
         return replace(one, label=label, embedding=look if has_embeddings else None)
 
     for frame in SyntheticRoom(seed=0).frames(num):
@@ -79,6 +79,29 @@ def test_without_embeddings_nothing_is_learned_and_no_label_changes() -> None:
     assert labels.relabeled(percept) is percept
 
 
+def test_a_memory_goes_on_with_a_detector_of_other_embeddings_and_begins_anew() -> None:
+    config, later_ns = RobotMemoryConfig(adapts_labels=True), 10**12
+    repository = SqliteRepository(":memory:")
+    lived(repository, 24)
+    world, perception = WorldLayer(repository), Perception()
+    labels = HomeLabels(world, config.labels)
+    for frame in frames(24, size=24):
+        percept = labels.relabeled(perception.perceive(replace(frame, stamp_ns=frame.stamp_ns + later_ns)))
+        labels.learn(percept, world.update(percept))
+    payload = repository.record("context", RECORD)
+    assert payload is not None
+    assert LabelMemory.from_bytes(payload).length == 24
+    assert labels.counts()
+
+
+def test_vectors_of_another_length_change_no_label() -> None:
+    taught = lived(SqliteRepository(":memory:"), 24)
+    percept = Perception().perceive(next(frames(1, size=24)))
+    assert taught.relabeled(percept) is percept
+    own = Perception().perceive(next(frames(1)))
+    assert taught.relabeled(own) is not own
+
+
 def test_a_memory_that_adapts_is_surer_of_what_things_are_called() -> None:
     def confidence(config: RobotMemoryConfig) -> float:
         with RobotMemory.open(config=config) as memory:
@@ -87,7 +110,8 @@ def test_a_memory_that_adapts_is_surer_of_what_things_are_called() -> None:
             seen = [one.label_confidence for one in memory.entities() if one.num_views >= 12]
             memory.reset()
             assert memory.num_entities == 0
-            memory.observe(next(frames(1)))
+            report = memory.observe(next(frames(1)))
+            assert memory.num_entities == len(report.world_delta.added) > 0
         return float(np.mean(seen))
 
     assert confidence(RobotMemoryConfig(adapts_labels=True)) > confidence(RobotMemoryConfig()) + 0.05
