@@ -410,10 +410,14 @@ class RobotMemory:
             other.close()
 
     def forget(self, entity_id: str) -> None:
-        """Erase an entity with all its facts, changes and features (not undoable; earlier saves still have it)."""
+        """Erase an entity with all its facts, changes and features (not undoable; earlier saves still have it).
+
+        The map and the banks of policies, which know no entities, keep what they saw.
+        """
         with self._write_lock, self._world_lock:
             self._world.forget(entity_id)
             self._contexts.forget(entity_id)
+            (self._labels or HomeLabels(self._world, self.config.labels)).forget_strangers()
 
     def correct(self, correction: PoseCorrection) -> None:
         """Move the map to where a corrected trajectory has it, without building it anew.

@@ -53,9 +53,17 @@ class HomeLabels:
                 if len(appearance) in sizes:
                     if self._memory.length not in (0, len(appearance)):
                         self._memory, self._taught = LabelMemory(self._config), {}
-                    self._memory.teach(appearance, view.bare_label_of(entity_id))
+                    self._memory.teach(appearance, view.bare_label_of(entity_id), entity_id)
                     self._taught[entity_id], has_learned = num_views, True
             if has_learned:
+                view.put_record(RECORD, self._memory.to_bytes())
+
+    def forget_strangers(self) -> None:
+        """Drop what things taught that the world model has forgotten."""
+        with self._world.reading() as view:
+            strangers = {one for one in self._memory.teachers if one and not view.num_views(one)}
+            if strangers:
+                self._memory.unlearn(strangers)
                 view.put_record(RECORD, self._memory.to_bytes())
 
     def counts(self) -> dict[str, int]:

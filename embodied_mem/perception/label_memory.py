@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +59,7 @@ class LabelMemory:
         self.config = config
         self._vectors: Float32[np.ndarray, "n d"] = np.zeros((0, 0), dtype=np.float32)
         self._labels: list[str] = []
+        self._teachers: list[str] = []
         self._typical: float | None = None
 
     def __len__(self) -> int:
@@ -68,16 +70,30 @@ class LabelMemory:
         """How many numbers each vector has; 0 while there is none."""
         return int(self._vectors.shape[1]) if self._labels else 0
 
-    def teach(self, vector: Float32[np.ndarray, "d"], label: str) -> None:
-        """Keep a vector whose label is known: from an entity seen many times, or from a person."""
+    def teach(self, vector: Float32[np.ndarray, "d"], label: str, teacher: str = "") -> None:
+        """Keep a vector whose label is known: from an entity seen many times (its id is the `teacher`), or from a person."""
         unit = self._unit(vector)
         self._typical = None
         same = [index for index, known in enumerate(self._labels) if known == label]
         if len(same) >= self.config.max_per_label:
-            self._vectors[same[int(np.argmax(self._vectors[same] @ unit))]] = unit
+            most_similar = same[int(np.argmax(self._vectors[same] @ unit))]
+            self._vectors[most_similar], self._teachers[most_similar] = unit, teacher
             return
         self._vectors = np.concatenate([self._vectors.reshape(len(self), len(unit)), unit[None]])
         self._labels.append(label)
+        self._teachers.append(teacher)
+
+    def unlearn(self, teachers: Collection[str]) -> None:
+        """Drop all that these taught."""
+        kept = [index for index, teacher in enumerate(self._teachers) if teacher not in teachers]
+        self._vectors, self._typical = self._vectors[kept], None
+        self._labels = [self._labels[index] for index in kept]
+        self._teachers = [self._teachers[index] for index in kept]
+
+    @property
+    def teachers(self) -> frozenset[str]:
+        """Who taught what is kept; "" stands for those without a name."""
+        return frozenset(self._teachers)
 
     def predict(self, vector: Float32[np.ndarray, "d"], label: str, score: float = 1.0) -> Prediction:
         """The label of most votes: the detector's own word, and its nearest neighbours'."""
@@ -117,7 +133,7 @@ class LabelMemory:
 
     def to_bytes(self) -> bytes:
         """The memory for a file: a line of JSON, then the vectors as float32."""
-        head = {"labels": self._labels, "length": int(self._vectors.shape[1])}
+        head = {"labels": self._labels, "teachers": self._teachers, "length": int(self._vectors.shape[1])}
         return json.dumps(head).encode() + b"\n" + self._vectors.astype("<f4").tobytes()
 
     @classmethod
@@ -132,12 +148,13 @@ class LabelMemory:
         try:
             kept = json.loads(head)
             labels, length = [str(label) for label in kept["labels"]], int(kept["length"])
+            teachers = [str(teacher) for teacher in kept.get("teachers", [""] * len(labels))]
             vectors = np.frombuffer(rest, dtype="<f4").reshape(len(labels), length).astype(np.float32)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidMessage(
                 f"these {len(payload)} bytes are no label memory ({error}); give what LabelMemory.to_bytes() wrote."
             ) from error
-        found._labels, found._vectors = labels, vectors
+        found._labels, found._teachers, found._vectors = labels, teachers, vectors
         return found
 
     def _typical_cosine(self) -> float:

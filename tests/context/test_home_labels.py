@@ -94,6 +94,27 @@ def test_a_memory_goes_on_with_a_detector_of_other_embeddings_and_begins_anew() 
     assert labels.counts()
 
 
+def test_what_a_forgotten_thing_taught_is_forgotten_too_whether_or_not_labels_adapt_now(
+    tmp_path: Path,
+) -> None:
+    def teachers() -> frozenset[str]:
+        repository = SqliteRepository(tmp_path / "live" / "world.sqlite")
+        payload = repository.record("context", RECORD)
+        repository.close()
+        assert payload is not None
+        return LabelMemory.from_bytes(payload).teachers
+
+    with RobotMemory.open(tmp_path, config=RobotMemoryConfig(adapts_labels=True)) as memory:
+        for frame in frames(16):
+            memory.observe(frame)
+    first, second, *others = sorted(teachers())
+    assert others
+    for adapts, forgotten in ((True, first), (False, second)):
+        with RobotMemory.open(tmp_path, config=RobotMemoryConfig(adapts_labels=adapts)) as memory:
+            memory.forget(forgotten)
+    assert teachers() == set(others)
+
+
 def test_vectors_of_another_length_change_no_label() -> None:
     taught = lived(SqliteRepository(":memory:"), 24)
     percept = Perception().perceive(next(frames(1, size=24)))

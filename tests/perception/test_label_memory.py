@@ -79,11 +79,14 @@ def test_a_percept_is_relabeled_by_what_was_taught() -> None:
 def test_a_memory_survives_being_written(lessons: list[tuple[int, str]]) -> None:
     memory = LabelMemory()
     for seed, label in lessons:
-        memory.teach(near(MUG, seed), label)
+        memory.teach(near(MUG, seed), label, f"e{seed % 3}")
     again = LabelMemory.from_bytes(memory.to_bytes())
     assert again.counts() == memory.counts()
     assert again.predict(MUG, "clock") == memory.predict(MUG, "clock")
     assert again.to_bytes() == memory.to_bytes()
+    again.unlearn({"e0"})
+    assert len(again) == sum(seed % 3 != 0 for seed, _ in lessons)
+    assert again.teachers == memory.teachers - {"e0"}
 
 
 def test_what_cannot_be_is_refused() -> None:
