@@ -62,7 +62,7 @@ class WorldLayer:
             UnknownEntity: the event names an id that does not exist.
         """
         known_ns = event.end_ns if known_ns is None else known_ns
-        return self._change(lambda: deeds.record(self._state, event, known_ns))
+        return self._change(lambda: deeds.record(self._state, event, known_ns), is_shown=False)
 
     @property
     def num_entities(self) -> int:
@@ -169,7 +169,7 @@ class WorldLayer:
             self._state.save_header()
             return audit
 
-        return self._change(write)
+        return self._change(write, is_shown=False)
 
     def _identify(self, operation: Operation, known_ns: int) -> Audit:
         """Make one thing of two, or two of one, as somebody states."""
@@ -220,14 +220,19 @@ class WorldLayer:
             self._showings.note(percept, self._state.roster)
         return delta
 
-    def _change(self, action: Callable[[], R]) -> R:
-        """Run a change as one transaction; when it fails, go back to what is on disk."""
+    def _change(self, action: Callable[[], R], *, is_shown: bool = True) -> R:
+        """Run a change as one transaction; when it fails, go back to what is on disk. What is shown at the moment is
+        written every few seconds only: it is not read back for an action that has nothing to do with it (`is_shown`).
+        """
         with self._mutex:
             try:
                 with self._repository.transaction():
                     result = action()
             except BaseException:
+                showings = self._showings
                 self._load()
+                if not is_shown:
+                    self._showings = showings
                 raise
             self._state.version += 1
             return result

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from embodied_mem import RobotMemory
+from embodied_mem.errors import InvalidQuery
 from embodied_mem.layers.world import WorldConfig, WorldLayer
-from embodied_mem.messages import Interval, Showing
+from embodied_mem.messages import Interval, Operation, Showing
 from embodied_mem.perception.colors import surface_color
 from embodied_mem.store.sqlite import SqliteRepository
 from tests.layers.world.stage import Stage
@@ -111,6 +113,15 @@ def test_a_late_frame_of_another_camera_does_not_move_the_end_of_what_was_shown(
     blink(world, stage, "bb")
     before = shown(world, "bottle")
     world.update(replace(late, frame=replace(late.frame, sensor="other")))
+    assert shown(world, "bottle") == before
+
+
+def test_a_refused_write_loses_nothing_of_what_was_shown() -> None:
+    stage, world = Stage(), new_world()
+    blink(world, stage, "bbb")
+    before = shown(world, "bottle")
+    with pytest.raises(InvalidQuery):
+        world.write(Operation(kind="SPLIT", subject="e1", source="test"))
     assert shown(world, "bottle") == before
 
 
