@@ -87,6 +87,11 @@ class MemoryContextStep(ProcessorStep):
                 "Leave `cameras` of the memory's step empty, or put it after the step that renames the cameras."
             )
         like = own[0]
+        if not like.is_floating_point():
+            raise InvalidMessage(
+                f"the cameras' images are {like.dtype}; kept views are numbers in 0..1, as policies take them. Put the "
+                "memory's step after the one that converts images to floats."
+            )
         num_rows = len(like) if like.ndim == 4 else 1
         added: dict[str, Tensor] = {}
         for index, name in enumerate(self.cameras):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -92,7 +92,7 @@ class RememberingPolicy(PreTrainedPolicy):
         losses = [self._loss(part) for part in parts]
         shares = [self._num_rows(part) / num_rows for part in parts]
         mean = torch.stack([loss * share for (loss, _), share in zip(losses, shares, strict=True)]).sum()
-        return mean, losses[-1][1]
+        return mean, _mean_of([report for _, report in losses], shares)
 
     def _act(self, decide: Any, batch: dict[str, Any], options: dict[str, Any]) -> Tensor:
         self.eval()
@@ -201,17 +201,32 @@ class RememberingPolicy(PreTrainedPolicy):
             shapes.append((rows.shape[1], rows.shape[2]))
 
         handles = [module.register_forward_hook(look) for module in self._modules_of_tokens()]
-        with torch.random.fork_rng(devices=[]):
-            self.base.eval().select_action(_empty_inputs(self.config.base_config))
-        for handle in handles:
-            handle.remove()
-        self.base.reset()
+        try:
+            with torch.random.fork_rng(devices=[]):
+                self.base.eval().select_action(_empty_inputs(self.config.base_config))
+        finally:
+            for handle in handles:
+                handle.remove()
+            self.base.reset()
         if len(set(shapes)) != 1:
             raise InvalidMessage(
                 f"{self._place.module} gives tokens of shapes {shapes} for one decision; memory goes behind a module that "
                 "gives the same number of tokens each time. Name another in `module`."
             )
         return shapes
+
+
+def _mean_of(reports: Sequence[dict[str, Any] | None], shares: Sequence[float]) -> dict[str, Any] | None:
+    """What a policy tells beside its loss, over all parts of a batch: numbers by their share, the rest of the last part."""
+    if reports[-1] is None or len(reports) == 1:
+        return reports[-1]
+    told = [report or {} for report in reports]
+    return {
+        key: sum(report.get(key, 0.0) * share for report, share in zip(told, shares, strict=True))
+        if isinstance(value, int | float)
+        else value
+        for key, value in reports[-1].items()
+    }
 
 
 def _empty_inputs(base: Any) -> dict[str, Tensor]:
