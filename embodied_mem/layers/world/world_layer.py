@@ -49,6 +49,7 @@ class WorldLayer:
         self._repository = repository
         self._config = config
         self._mutex = threading.RLock()
+        self._showings: ShowingLog
         self._load()
 
     def update(self, percept: Percept) -> WorldDelta:
