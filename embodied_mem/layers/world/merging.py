@@ -1,6 +1,7 @@
 """Merges that can be undone: what two entities were is kept when they become one, and given back when they were two.
 
-When a merge is undone, what was seen since then belongs to the later of both: it is the one that was in view.
+When a merge is undone, what was seen since then belongs to the later of both: it is the one that was in view. Of two
+pieces, it belongs to the one whose id was kept.
 """
 
 from __future__ import annotations
@@ -77,24 +78,22 @@ def split(state: WorldState, retired_id: EntityId) -> tuple[EntityId, EntityId]:
     """Undo the merge in which an id was retired: (the id that was kept, the id that is back). They stay two from now on."""
     before = _record(state, retired_id)
     kept_id, offset = before["kept"], before["offset"]
-    current, old, then = (
-        state.roster[kept_id],
-        _unpacked(state, before["old"]),
-        _unpacked(state, before["new"]),
-    )
-    is_later = not before["is_piece"] and current.place_index >= offset
-    new = _later_chapter(current, old, then, offset) if is_later else then
+    current, old = state.roster[kept_id], _unpacked(state, before["old"])
+    new = then = _unpacked(state, before["new"])
+    is_piece = before["is_piece"]
+    if is_piece and current.place_index != old.place_index:  # it was carried elsewhere
+        old = _gone_on(current, then, old, 0)
+    elif not is_piece and current.place_index >= offset:
+        new = _gone_on(current, old, then, offset)
+    _take_places(*((old, current, 0) if is_piece else (new, current, offset)))
     _give_back_looks(state, before, retired_id, then)
     ends_of = {run.place_index: run.to_ns for run in current.runs if run.kind == "here"}
-    shift = offset if is_later else 0
-    for thing, ends in (
-        (old, ends_of),
-        (new, {place - shift: to for place, to in ends_of.items() if place >= shift}),
-    ):
-        own = {index: to for index, to in ends.items() if index < len(thing.places)}
-        thing.runs = rebuilt(thing, state.repository, own) or thing.runs
+    for thing, shift in ((old, 0), (new, offset)):
+        ends = {place - shift: to for place, to in ends_of.items() if 0 <= place - shift < len(thing.places)}
+        thing.runs = rebuilt(thing, state.repository, ends) or thing.runs
+        _stand_where_last_seen(thing)
         thing.is_shape_saved = False
-    if before["is_piece"]:
+    if is_piece:
         old.last_seen_ns = current.last_seen_ns
     state.roster.remove(current)
     state.roster.add(old)
@@ -132,8 +131,11 @@ def _record(state: WorldState, retired_id: EntityId) -> dict[str, Any]:
     return before
 
 
-def _later_chapter(current: Thing, old: Thing, then: Thing, offset: int) -> Thing:
-    """The later of two things as it is now: what the merged one has without what the earlier one brought."""
+def _gone_on(current: Thing, old: Thing, then: Thing, offset: int) -> Thing:
+    """What one of two, `then` at the merge, is now: what the merged one has without what the other, `old`, brought.
+
+    Its places are those of the merged one from `offset` on.
+    """
     new = Thing.from_bytes(current.to_bytes(), current.shape)
     new.entity_id, new.first_seen_ns = then.entity_id, then.first_seen_ns
     if current.last_seen_ns == max(old.last_seen_ns, then.last_seen_ns):  # not seen since
@@ -148,6 +150,24 @@ def _later_chapter(current: Thing, old: Thing, then: Thing, offset: int) -> Thin
     new.appearance, new.states = then.appearance, then.states
     new.arrived_after_ns, new.num_arrival_checks = then.arrived_after_ns, then.num_arrival_checks
     return new
+
+
+def _take_places(thing: Thing, current: Thing, offset: int) -> None:
+    """Let a thing have the places that were found since the merge, too."""
+    first = len(thing.places)
+    thing.places.extend(current.places[offset + first :])
+    found = {index - offset: one for index, one in current.supports.items() if index >= offset + first}
+    thing.supports.update(found)
+
+
+def _stand_where_last_seen(thing: Thing) -> None:
+    """Put a thing that went on, and from where it was last seen another one went on, at that place."""
+    last = max((run for run in thing.runs if run.kind == "here"), key=lambda run: run.to_ns, default=None)
+    if last is None or last.place_index == thing.place_index or thing.status != "here":
+        return
+    thing.shape.shift(thing.places[last.place_index].box.center - thing.box.center)
+    thing.place_index = last.place_index
+    thing.position_world_m = thing.placement.position_world_m
 
 
 def _give_back_looks(state: WorldState, before: dict[str, Any], retired_id: EntityId, then: Thing) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from embodied_mem.errors import InvalidMessage, InvalidQuery, UnknownEntity
 from embodied_mem.layers.world import WorldLayer
@@ -23,6 +25,7 @@ from tests.context.two_rooms import (
     thing,
 )
 
+BESIDE_MUG = box((2.36, 0.35, 0.95), (0.09, 0.09, 0.1))
 FAR_MUG = box((2.7, 0.85, 0.95), (0.09, 0.09, 0.1))
 
 
@@ -121,6 +124,68 @@ def test_what_was_split_is_not_merged_again_and_survives_a_restart(tmp_path: Pat
     assert entities(again) == entities(home.world)
     assert again.count("mug").value == 2
     repository.close()
+
+
+def mugs(world: WorldLayer) -> dict[str, tuple[float, ...]]:
+    """Where the mugs are that are there now."""
+    return {
+        one.entity_id: one.placement.position_world_m
+        for one in world.entities()
+        if one.label == "mug" and one.is_present
+    }
+
+
+def test_two_pieces_of_one_thing_that_was_carried_elsewhere_are_two_again() -> None:
+    home = Home()
+    for _ in range(4):
+        beside = thing("mug", BESIDE_MUG, color=RED)
+        home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED), beside)
+    first, second = sorted(mugs(home.world))
+    was_at = mugs(home.world)
+    say(home.world, "MERGE", first, second)
+    home.pick_and_place("robot", first, BED_MUG)
+    home.see(BEDROOM_POINT, BED, thing("mug", BED_MUG, color=RED))
+    last_ns = home.now_ns
+    say(home.world, "SPLIT", second)
+    assert mugs(home.world)[second] == was_at[second]
+    assert mugs(home.world)[first] == pytest.approx(BED_MUG.center, abs=0.01)
+    assert entities(home.world)[first][4] == last_ns
+    assert [len(story(home.world, one)) for one in (first, second)] == [2, 1]
+
+
+FAR_POINTS = [(2.7, 0.85, 0.95), (1.0, 2.6, 0.5), (7.9, 3.3, 0.55), (2.2, 0.35, 0.95)]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.sampled_from(["mug", "drawer"]),
+    st.booleans(),
+    st.lists(st.tuples(st.sampled_from(["carry", "see"]), st.integers(0, 3)), max_size=4),
+)
+@example("mug", True, [("carry", 0), ("see", 0)])
+def test_any_merge_can_be_undone_whatever_was_done_since(
+    label: str, is_piece: bool, deeds: list[tuple[str, int]]
+) -> None:
+    home, other = Home(), BESIDE_MUG if is_piece else BED_MUG
+    for _ in range(4):
+        home.see(KITCHEN_POINT, *(thing(label, at, color=RED) for at in (COUNTER_MUG, other)))
+    first, second = sorted(entities(home.world))
+    say(home.world, "MERGE", first, second)
+    for deed, index in deeds:
+        goal = box(FAR_POINTS[index], (0.09, 0.09, 0.1))
+        if deed == "carry":
+            home.pick_and_place("robot", first, goal, label=label)
+        else:
+            home.see(KITCHEN_POINT, thing(label, goal, color=RED))
+    say(home.world, "SPLIT", second)
+    assert {first, second} <= set(entities(home.world))
+    for one in (first, second):
+        stays = home.world.history(one).value or ()
+        location = home.world.where(one).value
+        assert stays
+        assert location is not None
+        assert location.placement == stays[-1].placement
+    home.see(KITCHEN_POINT, thing(label, COUNTER_MUG, color=RED), thing(label, other, color=RED))
 
 
 def test_merges_are_undone_in_the_order_of_their_nesting() -> None:
