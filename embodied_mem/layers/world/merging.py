@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity, did_you_mean
+from embodied_mem.layers.world.association import corners, overlaps
 from embodied_mem.layers.world.identity import absorb, rebuilt
 from embodied_mem.layers.world.looks import refresh_placement
 from embodied_mem.layers.world.shape import Shape
@@ -23,6 +24,9 @@ from embodied_mem.store import Sighting
 
 SAME_PLACE_M = 0.1
 """Two things at rest with a smaller gap between them that are said to be one are pieces of it."""
+
+SAME_PLACE_IOU = 0.3
+"""Two boxes that have so much in common are one thing's."""
 
 
 def merge(state: WorldState, old: Thing, new: Thing, *, is_piece: bool) -> bool:
@@ -102,6 +106,8 @@ def split(state: WorldState, retired_id: EntityId) -> tuple[EntityId, EntityId]:
     state.aliases.update(dict.fromkeys(before["aliases"], retired_id))
     state.apart.add(frozenset((kept_id, retired_id)))
     state.repository.delete_record(MERGE, retired_id)
+    _take_doubles(state, old, new)
+    _take_doubles(state, new, old)
     state.publish({kept_id: old, retired_id: new, **_hand_back_loads(state, before, retired_id)})
     return kept_id, retired_id
 
@@ -158,6 +164,27 @@ def _take_places(thing: Thing, current: Thing, offset: int) -> None:
     thing.places.extend(current.places[offset + first :])
     found = {index - offset: one for index, one in current.supports.items() if index >= offset + first}
     thing.supports.update(found)
+
+
+def _take_doubles(state: WorldState, back: Thing, other: Thing) -> None:
+    """What was first seen since the merge at the place of a thing that is back is that thing, seen again."""
+    low, high = corners([back.box])[0]
+    doubles = [
+        thing
+        for thing in state.roster.near(low[None], high[None], 0.0)
+        if thing not in (back, other)
+        and thing.status == back.status == "here"
+        and thing.label == back.label
+        and len(thing.places) == 1
+        and thing.first_seen_ns > back.last_seen_ns
+    ]
+    if not doubles:
+        return
+    shared = overlaps(corners([back.box]), corners([thing.box for thing in doubles])).iou[0]
+    for thing in [doubles[index] for index in np.flatnonzero(shared >= SAME_PLACE_IOU)]:
+        if merge(state, back, thing, is_piece=True):
+            refresh_placement(back)
+            state.roster.place(back)
 
 
 def _stand_where_last_seen(thing: Thing) -> None:

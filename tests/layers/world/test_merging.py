@@ -153,6 +153,26 @@ def test_two_pieces_of_one_thing_that_was_carried_elsewhere_are_two_again() -> N
     assert [len(story(home.world, one)) for one in (first, second)] == [2, 1]
 
 
+def test_what_was_seen_again_while_it_was_merged_is_no_second_thing_at_its_place() -> None:
+    home, first, second = with_two_mugs()
+    was_at = mugs(home.world)
+    say(home.world, "MERGE", first, second)
+    for _ in range(3):
+        home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    last_ns = home.now_ns
+    assert len(mugs(home.world)) == 2
+    say(home.world, "SPLIT", second)
+    assert set(mugs(home.world)) == {first, second}
+    for one, position in mugs(home.world).items():
+        assert position == pytest.approx(was_at[one], abs=1e-3)
+    assert home.world.count("mug").value == 2
+    assert entities(home.world)[first][2] == 7
+    assert entities(home.world)[first][4] == last_ns
+    assert len(story(home.world, first)) == 1
+    home.see(KITCHEN_POINT, COUNTER, thing("mug", COUNTER_MUG, color=RED))
+    assert set(mugs(home.world)) == {first, second}
+
+
 FAR_POINTS = [(2.7, 0.85, 0.95), (1.0, 2.6, 0.5), (7.9, 3.3, 0.55), (2.2, 0.35, 0.95)]
 
 
