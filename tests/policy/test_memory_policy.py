@@ -76,10 +76,10 @@ def trained(config: MemoryPolicyConfig, steps: int) -> MemoryPolicy:
 
 def test_with_memory_it_learns_what_without_it_cannot_be_told() -> None:
     episodes = [cue_then_choice(i % 2, 1000 + i) for i in range(16)]
-    policy = trained(SMALL, 100)
+    policy = trained(SMALL, 200)
     assert isinstance(policy, Policy)
     towards = chosen(policy, episodes) * ([-1.0, 1.0] * 8)
-    assert towards.min() > 0.5  # measured: 0.99 and more, for every seed and number of threads tried
+    assert towards.min() > 0.5  # 0.96 and more for every seed and number of threads tried, from 150 steps on
 
 
 def test_checkpoints_go_on_bit_equal(tmp_path: Path) -> None:
