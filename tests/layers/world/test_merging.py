@@ -24,6 +24,7 @@ from tests.context.two_rooms import (
     box,
     thing,
 )
+from tests.layers.world.stage import Stage
 
 BESIDE_MUG = box((2.36, 0.35, 0.95), (0.09, 0.09, 0.1))
 FAR_MUG = box((2.7, 0.85, 0.95), (0.09, 0.09, 0.1))
@@ -151,6 +152,27 @@ def test_two_pieces_of_one_thing_that_was_carried_elsewhere_are_two_again() -> N
     assert mugs(home.world)[first] == pytest.approx(BED_MUG.center, abs=0.01)
     assert entities(home.world)[first][4] == last_ns
     assert [len(story(home.world, one)) for one in (first, second)] == [2, 1]
+
+
+def test_two_drawers_are_two_again_when_the_merged_one_went_to_a_third_place_and_back() -> None:
+    stage, world = Stage(), WorldLayer(SqliteRepository(":memory:"))
+
+    def see(**fronts_x: float) -> None:
+        for name, x in fronts_x.items():
+            stage.put(name, x, 2.0, label="drawer", color="gray", size_m=(0.02, 0.4, 0.2))
+        for _ in range(4):
+            world.update(stage.look((4.2, 2.6, 1.5), (2.4, 2.0, 0.75)))
+
+    see(left=2.0)
+    see(right=2.4)
+    first, second = sorted(one.entity_id for one in world.entities() if one.label == "drawer")
+    say(world, "MERGE", first, second)
+    see(left=-5.0, right=2.2)
+    see(right=2.0)
+    say(world, "SPLIT", second)
+    at_x = {one.entity_id: one.placement.position_world_m[0] for one in world.entities()}
+    assert (at_x[first], at_x[second]) == pytest.approx((2.0, 2.2), abs=0.03)
+    assert [len(story(world, one)) for one in (first, second)] == [1, 2]
 
 
 def test_what_was_seen_again_while_it_was_merged_is_no_second_thing_at_its_place() -> None:
