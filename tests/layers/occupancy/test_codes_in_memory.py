@@ -115,7 +115,7 @@ def test_questions_that_the_memory_cannot_answer_say_what_is_missing() -> None:
 def test_a_frame_with_features_of_another_size_is_refused_and_changes_nothing(
     config: RobotMemoryConfig,
 ) -> None:
-    wrong = dataclasses.replace(view(9, has_features=False), features=np.ones((3, 4, 7), np.float32))
+    wrong = dataclasses.replace(view(40, has_features=False), features=np.ones((3, 4, 7), np.float32))
     with RobotMemory.open(config=config, codebook=codebook()) as memory:
         filled(memory, has_features=True)
         before = memory._occupancy.state()
