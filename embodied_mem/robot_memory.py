@@ -181,6 +181,7 @@ class RobotMemory:
 
         Raises:
             InvalidMessage: perception cannot use it (a distorted camera, say); nothing was changed.
+            InvalidQuery: its features have another size than the codebook; nothing was changed.
         """
         percept = self._perception.perceive(frame)
         with self._write_lock:
