@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -23,7 +23,9 @@ BENCHMARKS = {
     "world": "embodied_mem.benchmarks.world.bench:run",
     "world-scale": "embodied_mem.benchmarks.world.parts:run_scale",
 }
-"""Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult."""
+"""Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult, or yields
+several, each with more than the one before.
+"""
 WITH_WORDS = {
     "compare": "embodied_mem.benchmarks.suite.compare:run",
     "demos": "embodied_mem.benchmarks.suite.demo_bench:run",
@@ -72,13 +74,14 @@ def command(
             f"bench {name} takes no further words, but was given {' '.join(words)!r}.", ctx
         )
     from embodied_mem.benchmarks.page import write_page
-    from embodied_mem.benchmarks.results import write_json
+    from embodied_mem.benchmarks.results import BenchmarkResult, write_json
 
-    console = output.console()
-    with console.status(f"bench {name}") as status:
+    console, json_path = output.console(), out / f"{name}.json"
+    with output.progress(console, f"bench {name}") as progress:
         run = partial(_runner(name), words) if name in WITH_WORDS else _runner(name)
-        result = run(quick=quick, progress=lambda doing: status.update(f"bench {name}: {doing}"))
-    json_path = write_json(result, out / f"{name}.json")
+        found = run(quick=quick, progress=progress)
+        for result in [found] if isinstance(found, BenchmarkResult) else found:
+            write_json(result, json_path)  # what comes after may be killed
     html_path = write_page(result, out / f"{name}.html")
     output.print_result(result.as_json(), as_json, lambda: show_rows(result))
     console.print(f"wrote {json_path} and {html_path}")
@@ -100,6 +103,6 @@ def _cells(row: Row) -> tuple[str, str, str, str, str]:
     return (row.metric, f"{row.value:.4g}", row.unit, str(row.goal or ""), mark)
 
 
-def _runner(name: str) -> Callable[..., BenchmarkResult]:
+def _runner(name: str) -> Callable[..., BenchmarkResult | Iterator[BenchmarkResult]]:
     module, _, function = {**BENCHMARKS, **WITH_WORDS}[name].partition(":")
-    return cast("Callable[..., BenchmarkResult]", getattr(importlib.import_module(module), function))
+    return cast("Callable[..., Any]", getattr(importlib.import_module(module), function))

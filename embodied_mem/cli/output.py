@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ __all__ = [
     "overrides_argument",
     "print_json",
     "print_result",
+    "progress",
     "show_config",
     "show_config_option",
     "table",
@@ -45,6 +47,16 @@ def console(*, stderr: bool = True) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False)
+
+
+@contextmanager
+def progress(console: Console, doing: str) -> Iterator[Callable[[str], None]]:
+    """Says what is being done: one line that changes on a terminal, a line each time elsewhere."""
+    if not console.is_terminal:
+        yield lambda what: console.print(f"{doing}: {what}")
+        return
+    with console.status(doing) as status:
+        yield lambda what: status.update(f"{doing}: {what}")
 
 
 def print_json(value: Any) -> None:

@@ -144,6 +144,9 @@ def same_color_as_first(c: Chronicle, p: Params) -> list[Item]:
     if c.is_truth and first.label in TWO_COLORED:
         raise Undecided
     items = [item for item in c.things() if item.label not in TWO_COLORED]
+    if c.is_truth:
+        for label in {item.label for item in items}:
+            c.named(label, first.color)  # undecided when one of them was not clearly seen
     found = [item for item in items if item.color == first.color and item.key != first.key]
     if not found:
         raise Undecided

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bisect
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -176,13 +176,8 @@ class AppendOnly(Baseline):
 
     def _distinct(self, rows: list[int]) -> list[Item]:
         """The newest entry of each place."""
-        found: list[Item] = []
-        for row in reversed(rows):
-            item = self._entries[row][0]
-            offsets = [np.linalg.norm(np.subtract(item.position_world_m, o.position_world_m)) for o in found]
-            if not offsets or min(offsets) > SAME_PLACE_M:
-                found.append(item)
-        return found
+        newest_first = [self._entries[row][0] for row in reversed(rows)]
+        return [newest_first[k] for k in one_per_place([item.position_world_m for item in newest_first])]
 
     def _items(self) -> Iterable[Item]:
         return [item for rows in self._rows.values() for item in self._distinct(rows)]
@@ -193,3 +188,14 @@ class AppendOnly(Baseline):
         for word in words.lower().split():
             vector[zlib.crc32(word.encode()) % self.DIM] += 1.0
         return vector / max(float(np.linalg.norm(vector)), 1e-9)
+
+
+def one_per_place(points_world_m: Sequence[Point]) -> list[int]:
+    """Indices of the points that lie farther than `SAME_PLACE_M` from every earlier one that was chosen."""
+    points = np.array(points_world_m).reshape(-1, 3)
+    chosen: list[int] = []
+    left = np.arange(len(points))
+    while len(left):
+        chosen.append(int(left[0]))
+        left = left[np.linalg.norm(points[left] - points[left[0]], axis=1) > SAME_PLACE_M]
+    return chosen

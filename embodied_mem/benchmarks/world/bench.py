@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
-from embodied_mem.benchmarks.world.baselines import AppendOnly, Baseline, LastSeen
-from embodied_mem.benchmarks.world.chronicle import Chronicle, distance_m
-from embodied_mem.benchmarks.world.day import Day, DayReport, Witnesses, live
+from embodied_mem.benchmarks.world.day import Day
 from embodied_mem.benchmarks.world.degrade import HEADLINE, PERFECT, Condition
-from embodied_mem.benchmarks.world.exam import (
-    BETWEEN_ERRANDS,
-    Tally,
-    examine,
-    examine_ost,
-    ost_questions_of,
-    questions_of,
-)
+from embodied_mem.benchmarks.world.exam import Tally
+from embodied_mem.benchmarks.world.examined_day import OURS, Totals, live_and_ask
 from embodied_mem.benchmarks.world.families import finding_dory
-from embodied_mem.benchmarks.world.identity import IdentityLog
-from embodied_mem.benchmarks.world.memory_chronicle import MemoryChronicle
-from embodied_mem.benchmarks.world.ost import ost_types
 from embodied_mem.benchmarks.world.parts import PART_GOALS, part_rows, part_sizes
-from embodied_mem.benchmarks.world.true_chronicle import TrueChronicle
-from embodied_mem.errors import MissingExtra
-from embodied_mem.robot_memory import RobotMemory
 
 Progress = Callable[[str], None]
-OURS = "ours"
 
 GOALS = {
     "perfect.dory": Goal(op=">=", value=1.0),
@@ -53,120 +36,42 @@ CURVES = (
     *(Condition(name=f"pose_m={size:g}", pose_m=size) for size in (0.01, 0.03, 0.1)),
     Condition(name="depth_m=0.005", depth_m=0.005),
 )
-"""One fault at a time; the first days only, since each costs a memory of its own."""
+"""One fault at a time; on the first day only, since each costs a memory of its own."""
 QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
-DAYS = tuple(Day(seed=seed, num_errands=5 + seed % 4, observe_every=2) for seed in range(210, 216))
-"""Homes and errands that nothing was tuned on; memories get five frames a second."""
-NUM_CURVE_DAYS = 1
+DAYS = (
+    Day(seed=210, num_errands=4, control_hz=10 / 3),
+    *(Day(seed=seed, num_errands=10, control_hz=10 / 3) for seed in range(211, 216)),
+)
+"""Homes and errands that nothing was tuned on; as in a quick run, memories get a frame every 0.3 s."""
 
 
-@dataclass
-class Totals:
-    """Tallies of all days, by condition and then by who answered."""
+def run(*, quick: bool, progress: Progress) -> Iterator[BenchmarkResult]:
+    """Every row of the table above, after each day and each part with what was measured so far; the last is complete.
 
-    dory: dict[str, dict[str, Tally]] = field(default_factory=dict)
-    ost: dict[str, dict[str, Tally]] = field(default_factory=dict)
-    where_errors_m: list[float] = field(default_factory=list)
-    idf1: dict[str, list[float]] = field(default_factory=dict)
-    reports: list[DayReport] = field(default_factory=list)
-
-    def note(self, condition: str, who: str, dory: Tally, ost: Tally) -> None:
-        self.dory.setdefault(condition, {}).setdefault(who, Tally()).add(dory)
-        self.ost.setdefault(condition, {}).setdefault(who, Tally()).add(ost)
-
-
-def run(*, quick: bool, progress: Progress) -> BenchmarkResult:
-    """Every row of the table above; `quick` lives one short day of which the memory gets every third frame, without
-    curves, and fills a smaller world.
+    `quick` lives one short day of which the memory gets every third frame, without curves, and fills a smaller world.
     """
     days = QUICK_DAYS if quick else DAYS
-    totals = Totals()
+    totals, lived = Totals(), list[Day]()
+
+    def so_far(more: Sequence[Row] = ()) -> BenchmarkResult:
+        config = {
+            "quick": quick, "days": [asdict(day) for day in lived], "headline": asdict(HEADLINE),
+            **part_sizes(quick=quick),
+        }  # fmt: skip
+        return BenchmarkResult(
+            name="world", rows=(*score_rows(totals), *more), config=config, seeds=[day.seed for day in lived],
+            extra=_extra(totals),
+        )  # fmt: skip
+
     for index, day in enumerate(days):
-        conditions = [PERFECT, HEADLINE, *(CURVES if not quick and index < NUM_CURVE_DAYS else ())]
-        _live_and_ask(day, conditions, totals, progress)
-    rows = [*score_rows(totals), *part_rows(quick=quick, progress=progress)]
-    config = {
-        "quick": quick, "days": [asdict(day) for day in days], "headline": asdict(HEADLINE),
-        "curve_days": 0 if quick else NUM_CURVE_DAYS, **part_sizes(quick=quick),
-    }  # fmt: skip
-    return BenchmarkResult(
-        name="world", rows=tuple(rows), config=config, seeds=[day.seed for day in days], extra=_extra(totals)
-    )
-
-
-def _live_and_ask(day: Day, conditions: Sequence[Condition], totals: Totals, progress: Progress) -> None:
-    with tempfile.TemporaryDirectory(prefix="world-") as folder:
-        log_path = Path(folder) / "simulator.jsonl"
-        witnesses = [
-            Witnesses(
-                condition=one,
-                memory=RobotMemory.open(),
-                baselines=_baselines(one),
-                identity=IdentityLog() if one in (PERFECT, HEADLINE) else None,
-            )
-            for one in conditions
-        ]
-        try:
-            totals.reports.append(
-                live(day, witnesses, log_path, progress,
-                     between=lambda: _ask_between(day, witnesses, TrueChronicle(log_path), totals))
-            )  # fmt: skip
-            progress(f"day {day.seed}: asking at the end of the day")
-            _ask_at_end(day, witnesses, TrueChronicle(log_path), totals)
-        finally:
-            for one in witnesses:
-                one.memory.close()
-
-
-def _ask_between(day: Day, witnesses: Sequence[Witnesses], truth: TrueChronicle, totals: Totals) -> None:
-    """A few questions of every family after an errand; under single faults only the end of the day is asked about."""
-    questions = questions_of(truth, finding_dory(), day.seed, BETWEEN_ERRANDS)
-    for one in witnesses:
-        if one.condition in (PERFECT, HEADLINE):
-            for who, chronicle in _who_answers(one).items():
-                totals.note(one.condition.name, who, examine(chronicle, truth, questions), Tally())
-
-
-def _ask_at_end(day: Day, witnesses: Sequence[Witnesses], truth: TrueChronicle, totals: Totals) -> None:
-    """All families and types, and how well each memory told things apart and knows where they are."""
-    dory = questions_of(truth, finding_dory(), day.seed)
-    ost = ost_questions_of(truth, ost_types(), day.seed)
-    for one in witnesses:
-        name = one.condition.name
-        for who, chronicle in _who_answers(one).items():
-            totals.note(name, who, examine(chronicle, truth, dory), examine_ost(chronicle, ost))
-        if one.identity is not None:
-            totals.idf1.setdefault(name, []).append(one.identity.idf1(truth.household, one.memory))
-        if one.condition.is_perfect:
-            totals.where_errors_m += _where_errors_m(MemoryChronicle(one.memory), truth)
-
-
-def _who_answers(one: Witnesses) -> dict[str, Chronicle]:
-    return {OURS: MemoryChronicle(one.memory), **one.baselines}
-
-
-def _baselines(condition: Condition) -> dict[str, Baseline]:
-    if condition not in (PERFECT, HEADLINE):
-        return {}
-    found: dict[str, Baseline] = {"last_seen": LastSeen(), "append_only": AppendOnly()}
-    try:
-        from embodied_mem.benchmarks.world.emem_baseline import Emem
-
-        found["emem"] = Emem()
-    except MissingExtra:
-        pass  # its row is left out, and the page's table of baselines names those that ran
-    return found
-
-
-def _where_errors_m(ours: MemoryChronicle, truth: TrueChronicle) -> list[float]:
-    """How far each thing that the robot carried is from where it truly is now; 10 m when it is not known."""
-    given = {errand.item.key: errand.item.position_world_m for errand in ours.errands()}
-    errors: list[float] = []
-    carried = {errand.item.key: errand.item for errand in truth.errands() if errand.item.is_at_rest}
-    for item in carried.values():
-        here = item.position_world_m
-        errors.append(min((distance_m(here, one) for one in given.values()), default=10.0))
-    return errors
+        conditions = [PERFECT, HEADLINE, *(() if quick or index else CURVES)]
+        live_and_ask(day, conditions, totals, progress)
+        lived.append(day)
+        yield so_far()
+    rows: list[Row] = []
+    for part in part_rows(quick=quick, progress=progress):
+        rows += part
+        yield so_far(rows)
 
 
 def score_rows(totals: Totals) -> list[Row]:

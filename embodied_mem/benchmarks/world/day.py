@@ -15,15 +15,19 @@ from embodied_mem.benchmarks.world.identity import IdentityLog
 from embodied_mem.perception import Perception
 from embodied_mem.robot_memory import RobotMemory
 
+ON_ITS_WAY = 15
+"""Steps after a pick, when the robot has looked at what it left and drives."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What is lived through: the home's and the errands' seed, how many errands, and every how many steps the
-    memories get a frame. Without `explores` it begins with the first errand.
+    """What is lived through: the home's and the errands' seed, how many errands, how many steps a second, and every
+    how many steps the memories get a frame. Without `explores` it begins with the first errand.
     """
 
     seed: int
     num_errands: int = 6
+    control_hz: float = 10.0
     observe_every: int = 1
     max_steps: int = 3500
     explores: bool = True
@@ -56,23 +60,26 @@ def live(
     *,
     between: Callable[[], None] = lambda: None,
 ) -> DayReport:
-    """Run the day; the simulator's truth goes to `log_path`, which no memory reads. After each errand but the last
-    `between` is called.
+    """Run the day; the simulator's truth goes to `log_path`, which no memory reads. After each errand but the last, and
+    `ON_ITS_WAY` steps after each pick, `between` is called.
     """
     import gymnasium
 
     import embodied_mem.envs  # noqa: F401 (registers the environments)
     from embodied_mem.envs.mujoco.errands import ErrandPolicy
 
-    env: Any = gymnasium.make("EmbodiedMem/Household-v0", disable_env_checker=True, log_path=log_path)
+    env: Any = gymnasium.make(
+        "EmbodiedMem/Household-v0", disable_env_checker=True, log_path=log_path, control_hz=day.control_hz
+    )
     try:
         observation, info = env.reset(seed=day.seed)
         policy = ErrandPolicy(
-            env.unwrapped.plan, num_errands=day.num_errands, seed=day.seed, explores=day.explores
-        )
+            env.unwrapped.plan, num_errands=day.num_errands, seed=day.seed, explores=day.explores,
+            control_hz=day.control_hz,
+        )  # fmt: skip
         names = env.unwrapped.category_names
         tellers = [_Teller(one, names, day.seed) for one in witnesses]
-        num_frames = num_done = 0
+        num_frames = num_done = steps_carried = 0
         for step in range(day.max_steps):
             must_look = step % day.observe_every == 0 or bool(info["events"])
             for teller in tellers:
@@ -81,7 +88,8 @@ def live(
             action = policy.act(observation, info)
             if policy.done:
                 break
-            if num_done < policy.num_done < day.num_errands:
+            steps_carried = steps_carried + 1 if observation["proprio"][-1] else 0
+            if steps_carried == ON_ITS_WAY or num_done < policy.num_done < day.num_errands:
                 num_done = policy.num_done
                 between()
             if step % 50 == 0:

@@ -6,17 +6,18 @@ It is given the same hashed word vectors as the append-only baseline in place of
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from embodied_mem.benchmarks.world.baselines import SAME_PLACE_M, AppendOnly, Baseline
+from embodied_mem.benchmarks.world.baselines import SAME_PLACE_M, AppendOnly, Baseline, one_per_place
 from embodied_mem.benchmarks.world.chronicle import CannotAnswer, Item, Point
 from embodied_mem.errors import MissingExtra
 
-MOST_RESULTS = 400
+MOST_RESULTS = 100
+MOST_KEPT = 1_000_000
 EVERY_NS = 1_000_000_000
 """A caption at about the same place is added at most this often: more only crowds the search."""
 
@@ -75,40 +76,41 @@ class Emem(Baseline):
         return self._all
 
     def _search_all(self) -> list[Item]:
-        return [
-            item
-            for key in self._boxes
-            for item in self._distinct([r for r in self._search(key) if r.text == key])
-        ]
+        """Everything that it keeps, by one query of time instead of a search for each caption."""
+        self._memory._ensure_flushed()
+        by_text: dict[str, list[Any]] = defaultdict(list)
+        for result in self._memory.store.temporal_query(n_results=MOST_KEPT):
+            by_text[result.text].append(result)
+        return [item for key in self._boxes for item in self._distinct(by_text[key])]
 
     def _search(self, words: str) -> list[Any]:
         """A search takes tens of milliseconds; between two observations the same words find the same."""
         if words not in self._found:
             self._memory._ensure_flushed()
-            found = self._memory.store.semantic_search(query=words, n_results=MOST_RESULTS)
+            found = self._as_many_as_it_finds(words)
             self._found[words] = [
                 one for one in found if hasattr(one, "coordinates") and hasattr(one, "text")
             ]
         return self._found[words]
 
+    def _as_many_as_it_finds(self, words: str) -> list[Any]:
+        """Its index refuses to return fewer neighbours than it is asked for, which many equal captions can bring about."""
+        most = MOST_RESULTS
+        while most:
+            try:
+                return list(self._memory.store.semantic_search(query=words, n_results=most))
+            except RuntimeError:
+                most //= 2
+        return []
+
     def _distinct(self, results: list[Any]) -> list[Item]:
         """The newest observation of each place."""
-        found: list[Item] = []
-        for result in sorted(results, key=lambda r: -r.timestamp):
-            point = _point(result)
-            offsets = [float(np.linalg.norm(np.subtract(point, one.position_world_m))) for one in found]
-            if not offsets or min(offsets) > SAME_PLACE_M:
-                known = self._boxes[result.text]
-                found.append(
-                    Item(
-                        key=known.key,
-                        label=known.label,
-                        color=known.color,
-                        position_world_m=point,
-                        box=known.box,
-                    )
-                )
-        return found
+        newest_first = sorted(results, key=lambda r: -r.timestamp)
+        points = [_point(result) for result in newest_first]
+        return [
+            replace(self._boxes[newest_first[k].text], position_world_m=points[k])
+            for k in one_per_place(points)
+        ]
 
 
 def _fits(words: str, text: str) -> bool:

@@ -17,8 +17,8 @@ from embodied_mem.benchmarks.world.ost import OstType
 
 PER_FAMILY = 6
 """Most questions of one family that one day gives at its end, and of one OST type."""
-BETWEEN_ERRANDS = 2
-"""Most questions of one family after each errand: the same words have other answers by then."""
+Key = tuple[str, str]
+"""Category and name of a family, group and name of an OST type."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,10 @@ class Question:
     params: Params
     true: tuple[Item, ...]
 
+    @property
+    def key(self) -> Key:
+        return self.family.category, self.family.name
+
 
 @dataclass(frozen=True, kw_only=True)
 class OstQuestion:
@@ -38,17 +42,21 @@ class OstQuestion:
     params: Params
     true: Any
 
+    @property
+    def key(self) -> Key:
+        return self.kind.group, self.kind.name
+
 
 @dataclass
 class Tally:
     """Right and asked by family and by category; `cannot` are families that a memory has no answer to by nature."""
 
-    right: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    asked: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    cannot: set[tuple[str, str]] = field(default_factory=set)
+    right: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    asked: dict[Key, int] = field(default_factory=lambda: defaultdict(int))
+    cannot: set[Key] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
 
-    def note(self, key: tuple[str, str], *, is_right: bool, text: str = "") -> None:
+    def note(self, key: Key, *, is_right: bool, text: str = "") -> None:
         self.asked[key] += 1
         self.right[key] += is_right
         if not is_right and text:
@@ -61,14 +69,14 @@ class Tally:
         self.cannot |= other.cannot
         self.wrong += other.wrong
 
-    def share(self, keys: Iterable[tuple[str, str]] | None = None) -> float:
+    def share(self, keys: Iterable[Key] | None = None) -> float:
         """Right answers among those asked, of some families (None: all); NaN when nothing was asked."""
         chosen = list(self.asked) if keys is None else [key for key in keys if key in self.asked]
         asked = sum(self.asked[key] for key in chosen)
         return sum(self.right[key] for key in chosen) / asked if asked else float("nan")
 
-    def categories(self) -> dict[str, list[tuple[str, str]]]:
-        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    def categories(self) -> dict[str, list[Key]]:
+        found: dict[str, list[Key]] = defaultdict(list)
         for key in self.asked:
             found[key[0]].append(key)
         return dict(found)
@@ -100,8 +108,7 @@ def examine(memory: Chronicle, truth: Chronicle, questions: Sequence[Question]) 
     """Put the questions to a memory."""
     tally = Tally()
     for question in questions:
-        family = question.family
-        key = (family.category, family.name)
+        family, key = question.family, question.key
         try:
             given = family.ask(memory, question.params)
         except CannotAnswer:
@@ -118,18 +125,21 @@ def examine(memory: Chronicle, truth: Chronicle, questions: Sequence[Question]) 
     return tally
 
 
-def ost_questions_of(truth: Chronicle, kinds: Sequence[OstType], seed: int) -> list[OstQuestion]:
-    """Up to `PER_FAMILY` questions of each type."""
+def ost_questions_of(
+    truth: Chronicle, kinds: Sequence[OstType], seed: int, most: int = PER_FAMILY
+) -> list[OstQuestion]:
+    """Up to `most` questions of each type that the truth of the day so far decides."""
     found: list[OstQuestion] = []
+    num_errands = len(truth.errands())
     for index, kind in enumerate(kinds):
-        rng = np.random.default_rng([seed, 1000 + index])
+        rng = np.random.default_rng([seed, 1000 + index, num_errands])
         made: list[OstQuestion] = []
-        for params in itertools.islice(kind.vary(truth, rng), 12 * PER_FAMILY):
+        for params in itertools.islice(kind.vary(truth, rng), 12 * most):
             try:
                 made.append(OstQuestion(kind=kind, params=params, true=kind.ask(truth, params)))
             except (Undecided, CannotAnswer):
                 continue
-            if len(made) == PER_FAMILY:
+            if len(made) == most:
                 break
         found += made
     return found
@@ -139,7 +149,7 @@ def examine_ost(memory: Chronicle, questions: Sequence[OstQuestion]) -> Tally:
     """Put the questions of OST types to a memory."""
     tally = Tally()
     for question in questions:
-        key = (question.kind.group, question.kind.name)
+        key = question.key
         try:
             given = question.kind.ask(memory, question.params)
         except CannotAnswer:

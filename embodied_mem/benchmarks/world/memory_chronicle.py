@@ -100,16 +100,12 @@ class MemoryChronicle:
         return merged
 
     def pose(self, at_ns: int) -> Pose:
-        """Between two kept frames, the pose between theirs."""
+        """That of the last kept frame: in those that were not kept the camera stood within centimetres of it."""
         if not self._way:
             raise CannotAnswer
-        after = min(bisect.bisect_right(self._way, at_ns, key=lambda g: g.stamp_ns), len(self._way) - 1)
-        before = max(0, after - 1)
-        a, b = self._way[before], self._way[after]
-        share = float(np.clip((at_ns - a.stamp_ns) / max(1, b.stamp_ns - a.stamp_ns), 0.0, 1.0))
-        forward = (1 - share) * _forward(a) + share * _forward(b)
-        position = (1 - share) * np.array(a.position_world_m) + share * np.array(b.position_world_m)
-        return Pose(position_world_m=position, forward=forward / np.linalg.norm(forward))
+        index = bisect.bisect_right(self._way, at_ns, key=lambda g: g.stamp_ns) - 1
+        glimpse = self._way[max(0, index)]
+        return Pose(position_world_m=np.array(glimpse.position_world_m), forward=_forward(glimpse))
 
     def position_at(self, item: Item, at_ns: int) -> Point:
         answer = self._memory.where(item.key, as_of_ns=at_ns)

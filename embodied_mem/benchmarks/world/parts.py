@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,22 +32,20 @@ PART_GOALS = {
 }
 QUICK_WEEKS, WEEKS = (range(700, 702), 6), (range(700, 708), 14)
 """Homes that somebody lives in, and how many patrols, six hours apart, a robot makes; nothing was tuned on them."""
-QUICK_ROOMS, ROOMS = range(100, 104), range(100, 112)
+QUICK_ROOMS, ROOMS = range(100, 104), range(100, 110)
 """Rooms of boxes in which something is taken away or moved."""
 QUICK_SCALE, SCALE = (400, 1, 50), (10_000, 2, 300)
 """Things, rounds through the hall (six looks at each thing), questions of each kind."""
 
 
-def part_rows(*, quick: bool, progress: Progress) -> list[Row]:
-    """Rows of all parts."""
+def part_rows(*, quick: bool, progress: Progress) -> Iterator[list[Row]]:
+    """Rows of one part after the other."""
     rooms = QUICK_ROOMS if quick else ROOMS
-    return [
-        *prior_rows(*(QUICK_WEEKS if quick else WEEKS), progress),
-        *absence_rows(rooms, progress),
-        *change_rows(rooms, progress),
-        *label_rows(),
-        *scale_rows(*(QUICK_SCALE if quick else SCALE), progress),
-    ]
+    yield prior_rows(*(QUICK_WEEKS if quick else WEEKS), progress)
+    yield absence_rows(rooms, progress)
+    yield change_rows(rooms, progress)
+    yield label_rows()
+    yield scale_rows(*(QUICK_SCALE if quick else SCALE), progress)
 
 
 def part_sizes(*, quick: bool) -> dict[str, Any]:

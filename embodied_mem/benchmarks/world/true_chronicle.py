@@ -29,6 +29,12 @@ class TrueChronicle:
         self._stamps = [int(frame["stamp_ns"]) for frame in frames]
         self._cameras = np.array([frame["camera"] for frame in frames])
         self._pixels = [frame["pixels"] for frame in frames]
+        self._last_clear_ns = {
+            name: stamp_ns
+            for stamp_ns, pixels in zip(self._stamps, self._pixels, strict=True)
+            for name, number in pixels.items()
+            if number >= CLEARLY_SEEN_PX
+        }
         self.start_ns, self.end_ns = self._truth.start_ns, self._truth.end_ns
         self._furniture = {
             name: _furniture_item(name, record) for name, record in self._truth.furniture.items()
@@ -61,7 +67,7 @@ class TrueChronicle:
         return [
             item
             for name, item in self._furniture.items()
-            if name in used and label in (None, item.label) and self._truth.observed(name, CLEARLY_SEEN_PX)
+            if name in used and label in (None, item.label) and name in self._last_clear_ns
         ]
 
     def errands(self) -> list[Errand]:
@@ -132,8 +138,7 @@ class TrueChronicle:
         return place.centre_world is not None and place.carrier is None
 
     def _is_observed(self, name: str) -> bool:
-        since_ns = self._truth.where(name).from_ns
-        return self._truth.observed(name, CLEARLY_SEEN_PX, since_ns=since_ns)
+        return self._last_clear_ns.get(name, -1) >= self._truth.where(name).from_ns
 
     def _item(self, name: str) -> Item:
         """A thing where it is, or where it last was when somebody carries it or has taken it out of the home."""

@@ -301,7 +301,7 @@ def test_a_short_day_is_lived_and_answered(tmp_path: Path) -> None:
             between=lambda: between.append(len(TrueChronicle(tmp_path / "log.jsonl").errands())),
         )  # fmt: skip
         assert report.num_errands == 2
-        assert between == [1]  # the truth so far, while the simulator goes on writing
+        assert between == [0, 1, 1]  # the truth so far, on the way of each errand and between them
         truth = TrueChronicle(tmp_path / "log.jsonl")
         dory, ost = questions_of(truth, finding_dory(), 3), ost_questions_of(truth, ost_types(), 3)
         assert len(dory) > 30
