@@ -20,10 +20,14 @@ from embodied_mem.messages import ObservedInstance, Percept
 
 MIN_PAIRS = 3
 """Two things that shift alike may have been carried together."""
+MIN_VIEWS = 3
+"""What was seen less often still grows: its new parts would pull."""
 MOST_M = 0.1
 """A localization that errs by more is not mended here."""
 AGREED_M = 0.03
-"""Half of the whole things must be brought this near to where they were."""
+"""Half of the whole things must be brought this near to where they were, and nearer than they are without."""
+EXPLAINED = 0.8
+"""The points must come at least this much nearer, by the median: parts that are new, or cut off, shift nothing."""
 MIN_POINTS = 60
 MOST_POINTS, MOST_KNOWN = 50, 150
 """Of each view, and of each thing; more do not make the estimate better."""
@@ -45,22 +49,30 @@ def pose_error_m(pairs: Sequence[tuple[ObservedInstance, Thing]]) -> Float64[np.
     """By how much the views are shifted against the things they were taken for; None when it is too little to tell,
     or when the things do not agree: then some of them have moved.
     """
+    pairs = [(one, thing) for one, thing in pairs if thing.num_views >= MIN_VIEWS]
     if len(pairs) < MIN_PAIRS:
         return None
     offsets_m = np.array(
         [one.box.center - thing.box.center for one, thing in pairs if thing.is_whole and not one.is_cut]
     ).reshape(-1, 3)
-    has_whole = len(offsets_m) >= MIN_PAIRS
-    if has_whole and float(np.linalg.norm(np.median(offsets_m, axis=0))) < STILL_M:
+    if len(offsets_m) >= MIN_PAIRS and float(np.linalg.norm(np.median(offsets_m, axis=0))) < STILL_M:
         return None  # the boxes of whole things show it in a hundredth of the time
     seen = [_labelled(instance.points_world, k, MOST_POINTS) for k, (instance, _) in enumerate(pairs)]
     known = [_labelled(thing.shape.points_world, k, MOST_KNOWN) for k, (_, thing) in enumerate(pairs)]
     error_m = _fitted(np.concatenate(seen), np.concatenate(known))
     if error_m is None or not LEAST_M <= float(np.linalg.norm(error_m)) <= MOST_M:
         return None
-    if has_whole and float(np.median(np.linalg.norm(offsets_m - error_m, axis=1))) > AGREED_M:
-        return None
-    return error_m
+    return error_m if _is_agreed(offsets_m, error_m) else None
+
+
+def _is_agreed(offsets_m: Float64[np.ndarray, "n 3"], error_m: Float64[np.ndarray, "3"]) -> bool:
+    """Whether the whole things in view, if any, lie nearer to where they were without the error."""
+    if len(offsets_m) == 0:
+        return True
+    before_m, after_m = (
+        float(np.median(np.linalg.norm(rest_m, axis=1))) for rest_m in (offsets_m, offsets_m - error_m)
+    )
+    return after_m <= before_m and (len(offsets_m) < MIN_PAIRS or after_m <= AGREED_M)
 
 
 def _fitted(
@@ -75,7 +87,14 @@ def _fitted(
         offset += step
         if float(np.linalg.norm(step)) < STEP_M:
             break
-    return offset[:3]
+    is_explained = _distance_m(tree, seen - offset) <= EXPLAINED * _distance_m(tree, seen)
+    return offset[:3] if is_explained else None
+
+
+def _distance_m(tree: cKDTree, seen: Float64[np.ndarray, "n 4"]) -> float:
+    """How far the seen points lie from the known ones, by the median and at most `MATCH_M`."""
+    distance_m, _ = tree.query(seen, distance_upper_bound=MATCH_M)
+    return min(MATCH_M, float(np.median(distance_m)))
 
 
 def _step(
