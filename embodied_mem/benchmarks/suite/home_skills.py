@@ -13,18 +13,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from embodied_mem.benchmarks.suite.following import FollowSkillPolicy
 from embodied_mem.benchmarks.suite.protocol import Sighting, TaskMemory, Vector3
-from embodied_mem.benchmarks.suite.seeing import sightings_of
 from embodied_mem.benchmarks.suite.skills import Recalled, distance_m
 from embodied_mem.envs.mujoco.mobile import TRACK_PERSON
 from embodied_mem.envs.mujoco.mobile.config import NUM_PLACES
-from embodied_mem.envs.mujoco.mobile.tracking import CUE_STEPS
 from embodied_mem.messages import Event, Frame, ObjectMention
 
 MOVED_M = 0.12
 APPEARED, VANISHED, MOVED, NOTHING = range(4)
-PERSON = "person"
-WAIT, LOOK_AROUND, ARRIVED_M, BEYOND_M = 0, 2, 0.6, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,52 +117,6 @@ class HomeSkillPolicy:
         before_ns = max(self._gate_ns, 1)
         choice = self._skill.answer(self._errand, Recalled(memory=memory, before_ns=before_ns, rng=self._rng))
         return choice if self._skill.is_search else NUM_PLACES + choice
-
-
-class FollowSkillPolicy:
-    """Follows whoever wears the colour that the memory says was shown; where that person is out of view, goes to where
-    the memory has them last. Without an answer it chooses somebody and stays with that.
-    """
-
-    def __init__(self, env: Any, task: str, rng: np.random.Generator) -> None:
-        self._env, self._rng = env, rng
-        self._gate_ns = env.stamp_ns + CUE_STEPS * env.config.step_ns
-        self._guess: str | None = None
-
-    def act(self, frame: Frame, memory: TaskMemory, proprio: Float32[np.ndarray, "p"]) -> int:
-        in_view = [one for one in sightings_of(frame) if one.label == PERSON]
-        remembered = memory.sightings(PERSON)
-        color = self._wanted(in_view, remembered)
-        now = [one for one in in_view if one.color == color]
-        last = now or [one for one in remembered if one.color == color and one.to_ns > self._gate_ns]
-        if not last:
-            return WAIT if remembered else LOOK_AROUND
-        if now:
-            x, y, _ = now[0].position_m
-            return int(self._env.action_towards((x, y)))
-        there = _beyond(last)
-        if math.dist(there, frame.T_world_camera[:2, 3]) < ARRIVED_M:
-            return LOOK_AROUND
-        return int(self._env.action_towards(there, ARRIVED_M / 2))
-
-    def _wanted(self, in_view: Sequence[Sighting], remembered: Sequence[Sighting]) -> str | None:
-        """The colour of whoever was in view before the gate, when one person was shown."""
-        shown = [one for one in remembered if one.from_ns < self._gate_ns]
-        if shown:
-            return shown[0].color
-        if self._guess is None and in_view:
-            self._guess = in_view[int(self._rng.integers(len(in_view)))].color
-        return self._guess
-
-
-def _beyond(seen: Sequence[Sighting]) -> tuple[float, float]:
-    """A little farther than where somebody was seen last, the way that they went."""
-    before, last = seen[-1 - min(2, len(seen) - 1)].position_m, seen[-1].position_m
-    way = distance_m(before, last) or 1.0
-    return (
-        last[0] + BEYOND_M * (last[0] - before[0]) / way,
-        last[1] + BEYOND_M * (last[1] - before[1]) / way,
-    )
 
 
 def make_home_policy(env: Any, task: str, rng: np.random.Generator) -> HomeSkillPolicy | FollowSkillPolicy:

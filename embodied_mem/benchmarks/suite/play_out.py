@@ -76,12 +76,16 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one episode ended. failure: recall (a wrong choice), motor (none that counts), no_commit, or ''."""
+    """How one episode ended. failure: recall (a wrong choice), motor (none that counts), no_commit, or ''.
+
+    tracking: where somebody was followed, EVT-Bench's record of it (`evaluators.evt`).
+    """
 
     seed: int
     success: bool
     failure: str
     num_steps: int
+    tracking: dict[str, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -148,4 +152,6 @@ def _one(env: Any, cell: Cell, memory: TaskMemory, seed: int, on_picture: OnPict
         num_steps, is_over = num_steps + 1, terminated or truncated
     if on_picture is not None:
         on_picture(observation["rgb"])
-    return Outcome(seed=seed, success=info["success"], failure=info["failure"], num_steps=num_steps)
+    return Outcome(
+        seed=seed, success=info["success"], failure=info["failure"], num_steps=num_steps, tracking=info.get("tracking")
+    )  # fmt: skip

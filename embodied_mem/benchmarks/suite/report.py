@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import UInt8
 
+from embodied_mem.benchmarks.evaluators import evt
 from embodied_mem.benchmarks.results import BenchmarkResult, Row
 from embodied_mem.benchmarks.suite.play_out import Cell, Outcome
 from embodied_mem.benchmarks.suite.policies import asks_memory
@@ -48,10 +49,12 @@ def make_result(
     """The whole result. `strips` are pictures of failed episodes by their caption."""
     chance = chances(sorted({cell.task for cell in done}))
     rows = [row_of(cell, outcomes, chance[cell.task]) for cell, outcomes in done.items()]
+    rows += [row for cell, outcomes in done.items() for row in tracking_rows(cell, outcomes)]
     sections: list[Section] = [
         Text(title="What is measured", text=ABOUT),
         *_curves(done, chance),
         *_tables(done, chance),
+        *_tracking(done),
         *(Picture(title="A failure", image=strip, caption=caption) for caption, strip in strips.items()),
     ]
     return BenchmarkResult(
@@ -78,6 +81,32 @@ def row_of(cell: Cell, outcomes: Outcomes, chance: float) -> Row:
         metric=name_of(cell), value=num_right / len(outcomes), unit="of episodes",
         interval=wilson(num_right, len(outcomes)), baseline=chance,
     )  # fmt: skip
+
+
+def tracking_rates(outcomes: Outcomes) -> dict[str, float]:
+    """EVT-Bench's three figures where somebody was followed; none elsewhere."""
+    records = [outcome.tracking for outcome in outcomes.values() if outcome.tracking is not None]
+    return evt.evaluate(records) if records else {}
+
+
+def tracking_rows(cell: Cell, outcomes: Outcomes) -> list[Row]:
+    """The two of them that are no share of successes."""
+    rates, units = tracking_rates(outcomes), {"tracking_rate": "of steps", "collision_rate": "of episodes"}
+    return [Row(metric=f"{name_of(cell)}/{key}", value=rates[key], unit=units[key]) for key in units if rates]
+
+
+def _tracking(done: Done) -> list[Section]:
+    rates = {cell: tracking_rates(outcomes) for cell, outcomes in done.items()}
+    rows = [
+        (name_of(cell).removeprefix("suite."), *(f"{share:.2f}" for share in one.values()))
+        for cell, one in rates.items()
+        if one
+    ]
+    columns = ("task, policy, memory", "success rate", "tracking rate", "collision rate")
+    note = (
+        "The share of steps at which the right person was followed; the share of episodes with a collision."
+    )
+    return [Table(title="Following a person", columns=columns, rows=rows, note=note)] if rows else []
 
 
 def _config(settings: SuiteSettings) -> dict[str, Any]:

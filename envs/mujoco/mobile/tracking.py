@@ -3,7 +3,7 @@
 Action: one number. 0 stay, 1 forward, 2 and 3 turn left and right, 4 and 5 forward while turning. A step is half a second.
 The one who is followed is the nearest person within 3 m, at most 45 degrees aside and in line of sight. Success: that is
 the right one when time is up; `info["following_rate"]` is the share of steps at which it was, `info["collision"]` whether the robot ran
-into anything (EVT-Bench's three figures).
+into anything: EVT-Bench's three figures. At the end `info["tracking"]` is the episode's record as its scorer reads it.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class TrackPersonEnv(HomeTaskEnv):
         robot = self.world.robot
         here = (robot.x, robot.y)
         sees = not is_blocked(here, there, self._walls)
-        route = self._space.route(here, there)
+        route = self._space.route(here, self.reachable(there))
         ahead = [p for p in route if math.dist(p, here) > 0.25] or [there]
         is_near = sees and math.dist(here, there) < keep_m
         towards = there if is_near else ahead[0]
@@ -115,6 +115,10 @@ class TrackPersonEnv(HomeTaskEnv):
         if abs(turn) > TURN_RAD_S * STEP_S / 2:
             return (2 if turn > 0 else 3) if is_near or abs(turn) > 0.8 else (4 if turn > 0 else 5)
         return 0 if is_near or self._is_in_the_way() else 1
+
+    def reachable(self, there: tuple[float, float]) -> tuple[float, float]:
+        """The place nearest to `there` that the robot can get to."""
+        return self._space.point_of(self._space.nearest_free(*there, self._reachable))
 
     def _is_in_the_way(self) -> bool:
         """Whether somebody stands or comes right before the robot."""
@@ -168,6 +172,8 @@ class TrackPersonEnv(HomeTaskEnv):
         written = write_mjcf(home, fovy_deg=FOVY_DEG, offscreen_px=(height, width))
         self.world = HouseholdWorld(home, with_people(written))
         self._space = free_space(home.plan)
+        x, y, _ = robot_start(home)
+        self._reachable = self._space.reachable_from(x, y)
         self._walls = rectangle_array(home.plan.sight_blockers())
         return self._camera_in(self.world)
 
@@ -183,6 +189,11 @@ class TrackPersonEnv(HomeTaskEnv):
             "following_rate": self.num_following / NUM_STEPS if is_over else 0.0,
             "collision": float(self.has_collided) if is_over else 0.0,
         }  # fmt: skip
+        if is_over:
+            info["tracking"] = {
+                "success": float(self.is_right), "following_step": float(self.num_following),
+                "total_step": float(NUM_STEPS), "collision": float(self.has_collided),
+            }  # fmt: skip
         if self.config.truth_in_info:
             info["truth"] = {
                 "hidden": self.hidden,

@@ -43,6 +43,23 @@ def test_paired_runs_are_compared_by_the_pairs_that_differ() -> None:
     assert found.p_value == pytest.approx(2 / 256)
 
 
+def test_following_is_told_by_the_published_rates_and_other_tasks_have_none() -> None:
+    from embodied_mem.benchmarks.suite.play_out import Cell, Outcome
+    from embodied_mem.benchmarks.suite.report import tracking_rows
+
+    def followed(seed: int, steps: int, collision: float) -> Outcome:
+        tracking = {"success": 1.0, "following_step": steps, "total_step": 70, "collision": collision}
+        return Outcome(seed=seed, success=True, failure="", num_steps=70, tracking=tracking)
+
+    cell = Cell(task="TrackPerson", policy="skills", memory="ours")
+    rows = tracking_rows(cell, {0: followed(0, 70, 0.0), 1: followed(1, 35, 1.0)})
+    assert {row.metric: row.value for row in rows} == {
+        "suite.TrackPerson.skills.ours/tracking_rate": 0.75,
+        "suite.TrackPerson.skills.ours/collision_rate": 0.5,
+    }
+    assert tracking_rows(cell, {0: Outcome(seed=0, success=True, failure="", num_steps=3)}) == []
+
+
 @pytest.mark.mujoco
 class TestPlaying:
     @pytest.mark.parametrize("task", ALL_TASKS_SOLVED_BY_A_LIST)
@@ -78,6 +95,8 @@ class TestPlaying:
         cell = suite.Cell(task="TrackPerson", policy="skills", memory="append_only", interference=1)
         (outcome,) = suite.play_out(cell, (1,))
         assert outcome.success
+        assert outcome.tracking is not None
+        assert 0.5 < outcome.tracking["following_step"] / outcome.tracking["total_step"] <= 1.0
 
     def test_experts_and_random_actions_play_at_home_and_on_the_table(self) -> None:
         from embodied_mem.benchmarks.suite import play_out as suite

@@ -99,6 +99,41 @@ def test_the_expert_follows_the_right_one_to_the_end(seed: int) -> None:
     assert (reward, info["success"], info["failure"]) == (1.0, True, "")
     assert info["following_rate"] > 0.6
     assert info["collision"] in (0.0, 1.0)
+    steps = info["tracking"]["following_step"], info["tracking"]["total_step"]
+    assert steps[0] / steps[1] == info["following_rate"]
+    env.close()
+
+
+def test_the_record_of_an_episode_is_what_the_published_scorer_reads() -> None:
+    from embodied_mem.benchmarks.evaluators import evt
+
+    env = make()
+    view = env.reset(seed=SEED, options={"hidden": 0})[0]
+    env._observe = lambda: view
+    is_over, info = False, {}
+    while not is_over:
+        assert "tracking" not in info
+        *_, is_over, _, info = env.step(0)
+    rates = evt.evaluate([info["tracking"]])
+    assert rates == {
+        "success_rate": 0.0,
+        "tracking_rate": info["following_rate"],
+        "collision_rate": info["collision"],
+    }
+    env.close()
+
+
+def test_a_place_that_nobody_gets_to_is_approached_as_far_as_one_can() -> None:
+    env = make()
+    view = env.reset(seed=SEED)[0]
+    env._observe = lambda: view
+    inside_a_wall = (env.world.home.plan.walls[0].bounds.x0, env.world.home.plan.walls[0].bounds.y0)
+    x, y = env.reachable(inside_a_wall)
+    assert env.reachable((x, y)) == (x, y)
+    robot = env.world.robot
+    for _ in range(60):
+        env.step(env.action_towards(inside_a_wall, 0.3))
+    assert np.hypot(robot.x - x, robot.y - y) < 0.7
     env.close()
 
 
