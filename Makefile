@@ -68,7 +68,7 @@ test-habitat: setup
 	@touch $@
 
 test-lerobot: .venv-lerobot/.installed
-	EMBODIED_MEM_REQUIRE=lerobot .venv-lerobot/bin/python -m pytest tests/policy/lerobot
+	EMBODIED_MEM_REQUIRE=lerobot .venv-lerobot/bin/python -m pytest tests/policy/lerobot tests/benchmarks/suite/test_demos_in_lerobot.py
 
 bench: setup
 	$(VENV)/bin/embodied-mem bench spine --quick

@@ -22,5 +22,6 @@ install() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-chec
 echo "setup: installing LeRobot and embodied_mem into $venv (a few minutes and 6 GB the first time)"
 install --constraint constraints.txt --editable . torchvision==0.28.0 hypothesis pytest pytest-timeout \
     "diffusers>=0.38,<0.40" "draccus>=0.11.6,<0.12" "einops>=0.8,<0.9" "huggingface-hub>=1.6,<2" num2words packaging \
-    requests safetensors termcolor tqdm "transformers>=5.4,<5.6"
+    requests safetensors termcolor tqdm "transformers>=5.4,<5.6" "datasets>=4.8,<5" "pandas>=2,<3" "av>=15,<16" jsonlines \
+    "pyarrow>=21,<30"
 install --no-deps lerobot==0.6.1

@@ -164,15 +164,17 @@ def _read_demo(episode: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Demo:
 
 
 class _Statistics:
-    """Running extremes, means and deviations of state and action, which LeRobot normalises with."""
+    """State and action of all demos, which LeRobot normalises with; and what all of them share: sizes of images, rate."""
 
     def __init__(self) -> None:
         self._all: dict[str, list[np.ndarray]] = {"observation.state": [], "action": []}
         self.image_px: dict[str, tuple[int, int]] = {}
+        self.fps = 0
 
     def add(self, demo: Demo) -> None:
         self._all["observation.state"].append(demo.state)
         self._all["action"].append(demo.action)
+        self.fps = round(1e9 / float(demo.stamp_ns[1] - demo.stamp_ns[0]))
         self.image_px = {camera: (rgb.shape[1], rgb.shape[2]) for camera, rgb in demo.rgb.items()}
 
     def as_json(self) -> dict[str, Any]:
@@ -239,19 +241,25 @@ def _write_meta(path: Path, task: str, episodes: Sequence[dict[str, Any]], stati
 
     (path / EPISODES_FILE).parent.mkdir(parents=True, exist_ok=True)
     _parquet().write_table(pa.Table.from_pylist(list(episodes)), path / EPISODES_FILE)
-    # LeRobot keeps the task's words as the table's pandas index.
     tasks = pa.table({"task_index": [0], "task": [episodes[0]["tasks"][0]]})
-    pandas = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.0"}
-    tasks = tasks.replace_schema_metadata({"pandas": json.dumps(pandas)})
+    tasks = tasks.replace_schema_metadata({"pandas": json.dumps(_indexed_by_task())})
     _parquet().write_table(tasks, path / "meta" / "tasks.parquet")
     (path / "meta" / "stats.json").write_text(json.dumps(statistics.as_json(), indent=1), encoding="utf-8")
-    info = _info(task, episodes, statistics.image_px)
+    info = _info(task, episodes, statistics)
     (path / "meta" / "info.json").write_text(json.dumps(info, indent=1), encoding="utf-8")
 
 
-def _info(
-    task: str, episodes: Sequence[dict[str, Any]], image_px: dict[str, tuple[int, int]]
-) -> dict[str, Any]:
+def _indexed_by_task() -> dict[str, Any]:
+    """What tells pandas that the task's words are the table's index, as LeRobot keeps them."""
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy_kind, "metadata": None}
+        for name, (kind, numpy_kind) in kinds.items()
+    ]
+    return {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0"}
+
+
+def _info(task: str, episodes: Sequence[dict[str, Any]], statistics: _Statistics) -> dict[str, Any]:
     scalar = {"shape": [1], "names": None}
     images = {
         f"observation.images.{camera}": {
@@ -259,11 +267,11 @@ def _info(
             "shape": [*px, 3],
             "names": ["height", "width", "channels"],
         }
-        for camera, px in image_px.items()
+        for camera, px in statistics.image_px.items()
     }
     integers = ("stamp_ns", "frame_index", "episode_index", "index", "task_index")
     return {
-        "codebase_version": "v3.0", "robot_type": f"tabletop gripper ({task})", "fps": 1,
+        "codebase_version": "v3.0", "robot_type": f"tabletop gripper ({task})", "fps": statistics.fps,
         "total_episodes": len(episodes), "total_frames": int(episodes[-1]["dataset_to_index"]), "total_tasks": 1,
         "chunks_size": 1000, "data_files_size_in_mb": 100, "video_files_size_in_mb": 500,
         "splits": {"train": f"0:{len(episodes)}"}, "video_path": None,

@@ -62,6 +62,30 @@ def test_the_folder_describes_itself_in_lerobots_third_layout(tmp_path: Path) ->
     assert len(stats["action"]["mean"]) == 4
 
 
+def test_the_table_of_tasks_tells_pandas_that_their_words_are_its_index(tmp_path: Path) -> None:
+    """LeRobot reads it with pandas, which wants to know the kind of every column it makes an index of."""
+    import pyarrow.parquet as pq
+
+    demos.record_demos("RememberColor3", range(1), tmp_path, **OPTIONS)
+    told = json.loads(pq.read_schema(tmp_path / "meta/tasks.parquet").metadata[b"pandas"])
+    assert told["index_columns"] == ["task"]
+    assert {column["field_name"]: column["pandas_type"] for column in told["columns"]} == {
+        "task_index": "int64",
+        "task": "unicode",
+    }
+
+
+@pytest.mark.parametrize(("control", "fps"), [("key_pose", 1), ("velocity", 10)])
+def test_times_are_apart_by_the_rate_that_the_folder_tells(tmp_path: Path, control: str, fps: int) -> None:
+    import pyarrow.parquet as pq
+
+    demos.record_demos("RememberColor3", range(1), tmp_path, control=control, **OPTIONS)
+    info = json.loads((tmp_path / "meta/info.json").read_text())
+    times_s = pq.read_table(tmp_path / info["data_path"].format(chunk_index=0, file_index=0))["timestamp"]
+    assert info["fps"] == fps
+    np.testing.assert_allclose(np.diff(times_s.to_numpy()), 1 / fps, atol=1e-5)
+
+
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(StoreError, match="not empty"):

@@ -318,6 +318,8 @@ def make(env, task, rng):
         result = demo_bench.run(words, quick=False, progress=lambda doing: None)
         assert result.rows[0].metric == "demos.slowest_task.per_minute"
         assert (tmp_path / "RememberColor3" / "meta" / "info.json").is_file()
+        with pytest.raises(ConfigError, match="not of \\['TrackPerson'\\]"):
+            demo_bench.run(["task=TrackPerson"], quick=True, progress=lambda doing: None)
 
 
 def example_of_the_docs() -> str:
