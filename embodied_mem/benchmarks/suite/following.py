@@ -37,6 +37,8 @@ class FollowSkillPolicy:
         self._search: _Search | None = None
 
     def act(self, frame: Frame, memory: TaskMemory, proprio: Float32[np.ndarray, "p"]) -> int:
+        if frame.stamp_ns <= self._gate_ns:
+            return WAIT  # and choose nobody yet: what was shown may come from the memory alone
         in_view = [one for one in sightings_of(frame) if one.label == PERSON]
         remembered = memory.sightings(PERSON)
         color = self._wanted(in_view, remembered)
@@ -45,7 +47,7 @@ class FollowSkillPolicy:
             self._search = None
             x, y, _ = now[0].position_m
             return int(self._env.action_towards((x, y)))
-        if frame.stamp_ns <= self._gate_ns or (color is None and not in_view):
+        if color is None and not in_view:
             return WAIT
         last = [one for one in remembered if one.color == color and one.to_ns > self._gate_ns]
         if in_view and not last and self._patience:

@@ -118,7 +118,8 @@ def make_memory(name: str) -> TaskMemory:
 
 
 @contextmanager
-def _opened(cell: Cell) -> Iterator[Any]:
+def opened(cell: Cell) -> Iterator[Any]:
+    """The env of a setting."""
     env = gymnasium.make(task_id(cell.task), disable_env_checker=True, **cell.options).unwrapped
     try:
         yield env
@@ -129,7 +130,7 @@ def _opened(cell: Cell) -> Iterator[Any]:
 def play_out(cell: Cell, seeds: tuple[int, ...], on_picture: OnPicture | None = None) -> Iterator[Outcome]:
     """The outcome of each seed in turn, in one environment. `on_picture` gets every view of the robot."""
     memory = make_memory(cell.memory)
-    with _opened(cell) as env:
+    with opened(cell) as env:
         for seed in seeds:
             yield _one(env, cell, memory, seed, on_picture)
 

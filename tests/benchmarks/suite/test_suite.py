@@ -25,6 +25,9 @@ ALL_TASKS_SOLVED_BY_A_LIST = (
     "HiddenInDrawer", "PlaceAfterButton",
 )  # fmt: skip
 
+HOME_TASKS = ("FetchSeenObject", "MovedObject", "WhatChanged", "SearchNoRevisit", "TrackPerson")
+WITHOUT_GATE = ("LiftNTimes", "SearchNoRevisit")
+
 
 def test_wilsons_interval_is_the_published_one() -> None:
     # Newcombe 1998, table I: 81 of 263 gives 0.2553 to 0.3662; 0 of 20 gives 0 to 0.1611.
@@ -97,6 +100,14 @@ class TestPlaying:
         assert outcome.success
         assert outcome.tracking is not None
         assert 0.5 < outcome.tracking["following_step"] / outcome.tracking["total_step"] <= 1.0
+
+    @pytest.mark.parametrize(
+        "task", [*(task for task in (*ALL_TASKS_SOLVED_BY_A_LIST, *HOME_TASKS) if task not in WITHOUT_GATE)]
+    )
+    def test_what_the_robot_does_without_memory_is_the_same_whatever_the_cue_showed(self, task: str) -> None:
+        """So that nothing but the memory carries anything over the gate."""
+        first, second = ((0.2, 0.3), (0.7, 0.8)) if task == "TakeItBack" else (0, 1)
+        assert actions_after_the_gate(task, hidden=first) == actions_after_the_gate(task, hidden=second)
 
     def test_experts_and_random_actions_play_at_home_and_on_the_table(self) -> None:
         from embodied_mem.benchmarks.suite import play_out as suite
@@ -320,6 +331,32 @@ def make(env, task, rng):
         assert (tmp_path / "RememberColor3" / "meta" / "info.json").is_file()
         with pytest.raises(ConfigError, match="not of \\['TrackPerson'\\]"):
             demo_bench.run(["task=TrackPerson"], quick=True, progress=lambda doing: None)
+
+
+def actions_after_the_gate(task: str, *, hidden: object) -> list[bytes]:
+    """The first of them, by the skills of a robot that remembers nothing."""
+    import numpy as np
+
+    from embodied_mem.benchmarks.suite.memories import NoMemory
+    from embodied_mem.benchmarks.suite.play_out import Cell, opened
+    from embodied_mem.benchmarks.suite.policies import make_policy
+    from embodied_mem.envs.frames import to_frame
+
+    with opened(Cell(task=task, policy="skills", memory="none")) as env:
+        observation, info = env.reset(seed=2, options={"hidden": hidden})
+        policy = make_policy("skills", env, task, np.random.default_rng(0))
+        actions: list[bytes] = []
+        is_over = False
+        while not is_over and len(actions) < 15:
+            frame = to_frame(observation, info, env.category_names)
+            action = policy.act(frame, NoMemory(), observation["proprio"])
+            phase = env.phase if task in HOME_TASKS else env.episode.phase
+            if phase != "cue":
+                actions.append(np.asarray(action).tobytes())
+            observation, _, terminated, truncated, info = env.step(action)
+            is_over = terminated or truncated
+    assert len(actions) >= 3
+    return actions
 
 
 def example_of_the_docs() -> str:
