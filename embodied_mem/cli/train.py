@@ -15,6 +15,7 @@ EPILOG = """\b
 Examples:
   embodied-mem train task=RearrangeBlock bank=merge
   embodied-mem train task=RememberColor3 bank=none out=outputs/train/none
+  embodied-mem train bank=fifo capacity=3 out=outputs/train/stack
   embodied-mem train task=PutBlockBack demos=500 training.steps=3000 seed=1
   embodied-mem train -m seed=0,1,2 bank=merge,fifo
 """
@@ -28,7 +29,7 @@ Examples:
 def command(overrides: tuple[str, ...], multirun: bool, show_config: bool, as_json: bool) -> None:
     """Train the policy and write its checkpoint under `out`; called again, it goes on where it stopped.
 
-    The memory is chosen by `bank`: merge, segment, select, fifo, recent, or none.
+    The memory is chosen by `bank`: merge, segment, select, fifo, recent, gated (GTrXL), or none.
     """
     from embodied_mem.benchmarks.policy.run_configs import TrainConfig
     from embodied_mem.cli import compose

@@ -16,17 +16,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
+from embodied_mem.layers.banks import PerceptualBankConfig
 from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
 from embodied_mem.policy.early_exit import act_early, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
-from embodied_mem.policy.recognition import nothing_recognised, recognised
+from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory, without_pictures
+from embodied_mem.policy.recognition import recognised
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
-Both = tuple[Tensor, Tensor]
-"""Perceptual tokens (b, n, d) and the cognitive token (b, 1, w)."""
-BankKind = Literal["merge", "segment", "select", "fifo", "recent", "none"]
+BankKind = Literal["merge", "segment", "select", "fifo", "recent", "gated", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +33,9 @@ class MemoryPolicyConfig:
     """The policy's options.
 
     Attributes:
-        bank: how its banks make room ("merge" is MemoryVLA's), or "none": it acts on the present alone.
-        capacity: entries of each bank.
+        bank: how its banks make room ("merge" is MemoryVLA's); "gated", a gated transformer (GTrXL) in their place; or "none":
+            it acts on the present alone.
+        capacity: entries of each bank, or steps that each layer of the gated transformer looks back.
         proprio_width: of proprioception.
         camera: whose picture it looks at.
         period_s: between the actions of a chunk.
@@ -49,33 +49,25 @@ class MemoryPolicyConfig:
     period_s: float = 1.0
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
 
+    def make_memory(self, num_slots: int) -> PolicyMemory | GatedPolicyMemory:
+        """An empty memory for so many robots."""
+        if self.bank == "gated":
+            return GatedPolicyMemory(num_slots, self.capacity)
+        return PolicyMemory(
+            self.bank_config(num_slots=num_slots, is_cognitive=False),
+            self.bank_config(num_slots=num_slots, is_cognitive=True),
+        )
+
     def bank_config(self, *, num_slots: int, is_cognitive: bool) -> PerceptualBankConfig:
         """The options of one of its banks."""
         tokens, width = (
             (1, vision.COGNITIVE_WIDTH) if is_cognitive else (vision.NUM_TOKENS, vision.TOKEN_WIDTH)
         )
-        kind: Consolidating = "merge" if self.bank == "none" else self.bank
+        kind: Consolidating = "merge" if self.bank == "none" or self.bank == "gated" else self.bank
         return PerceptualBankConfig(
             num_slots=num_slots, num_tokens=tokens, token_width=width, capacity=self.capacity, consolidation=kind,
             time_width=32,
         )  # fmt: skip
-
-
-class PolicyMemory(nn.Module):
-    """What the policy remembers, of all slots: its two banks and how many decisions each slot has taken."""
-
-    decisions: Tensor
-
-    def __init__(self, config: MemoryPolicyConfig, num_slots: int) -> None:
-        super().__init__()
-        self.perceptual = PerceptualBank(config.bank_config(num_slots=num_slots, is_cognitive=False))
-        self.cognitive = PerceptualBank(config.bank_config(num_slots=num_slots, is_cognitive=True))
-        self.register_buffer("decisions", torch.zeros(num_slots, dtype=torch.int64))
-
-    def reset(self, slots: Sequence[int] | None = None) -> None:
-        """New episodes begin in these slots; decisions are counted on, so that no two episodes draw the same noise."""
-        self.perceptual.reset(slots)
-        self.cognitive.reset(slots)
 
 
 class MemoryPolicy(nn.Module):
@@ -85,7 +77,7 @@ class MemoryPolicy(nn.Module):
         super().__init__()
         self.config = config
         width = config.expert.width
-        self.memory = PolicyMemory(config, num_slots)
+        self.memory = config.make_memory(num_slots)
         self.scaling = vision.Scaling()
         self.eyes = vision.Eyes(width)
         self.recognition = nn.Linear(1, width)
@@ -126,13 +118,13 @@ class MemoryPolicy(nn.Module):
             torch.from_numpy(observation.stamp_ns.copy()),
             torch.from_numpy(observation.slots.copy()),
         )
-        seen = fused = self.scaling(pictures)
-        again = nothing_recognised(len(slots))
-        if self.config.bank != "none":
-            perceptual, cognitive = self.memory.perceptual, self.memory.cognitive
-            kept, is_kept = perceptual.entries.held(slots)
-            again = recognised(self.scaling.unscaled(seen[0]), self.scaling.unscaled(kept), is_kept)
-            fused = perceptual.step(seen[0], stamps, slots), cognitive.step(seen[1], stamps, slots)
+        seen = self.scaling(pictures)
+        has_memory = self.config.bank != "none"
+        remembered = self.memory.step(seen, stamps, slots) if has_memory else without_pictures(*seen)
+        again = recognised(
+            self.scaling.unscaled(seen[0]), self.scaling.unscaled(remembered.kept), remembered.is_kept
+        )
+        fused = remembered.perceptual, remembered.cognitive
         perceived, condition = self.conditions(pictures, seen, fused, proprio, again)
         actions = self._actions(self._noise(slots), perceived, condition, num_blocks)
         self.memory.decisions[slots] += 1
@@ -206,7 +198,7 @@ class MemoryPolicy(nn.Module):
     def _sources(self, slot: int) -> tuple[str, ...]:
         if self.config.bank == "none":
             return ()
-        return tuple(f"{one.first_ns}..{one.last_ns}" for one in self.memory.perceptual.sources(slot, 3))
+        return tuple(f"{one.first_ns}..{one.last_ns}" for one in self.memory.sources(slot, 3))
 
 
 def policy_state(policy: MemoryPolicy) -> dict[str, Tensor]:

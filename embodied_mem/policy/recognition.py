@@ -1,9 +1,8 @@
-"""Where in the present picture something is seen that was seen before, elsewhere: what was remembered and has left its place,
-found again by its colours.
+"""Where in the present picture something has the colours of what was seen before, wherever that was.
 
 A small policy does not learn to compare what it sees with what it remembers from a few hundred decisions; each alone it learns in
-a minute. So the comparison is made for it, without weights: for every kept picture, cells that have changed since are compared
-with the present cells that have changed, and pictures of the same scene count most.
+a minute. So the comparison is made for it, without weights, between things that stand out: how a cell differs from the median of
+its surroundings, not from what was at that place, so that memories of another scene compare as well as those of this one.
 """
 
 from __future__ import annotations
@@ -11,16 +10,18 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import conv2d, max_pool2d, pad, unfold
 
 from embodied_mem.policy import vision
 
-SHARPNESS = 10.0
-"""How much less a cell counts whose colour differs in direction: exp(-10) at a right angle."""
-SAME_SCENE = 30.0
-"""How much less a kept picture counts that differs all over: exp(-30) for each unit of mean difference."""
-FAINT = 0.1
-"""Differences from the ground smaller than this are no colour (2 is from black to white)."""
-LEAST = 1e-3
+SHARPNESS = 60.0
+"""How much less a cell counts whose contrast differs in direction: exp(-60) at a right angle."""
+FAINT = 0.05
+"""Contrasts smaller than this are no colour (2 is from black to white)."""
+LEAST = 0.1
+SURROUNDINGS = 5
+"""Cells along a side of what a cell is compared with; a thing that stands out fills less than half of that."""
+SIDE = vision.GRID * vision.CELLS
 
 
 @torch.no_grad()
@@ -31,15 +32,13 @@ def recognised(
 
     The tokens are as `vision.fixed_tokens` gives them; `kept` are a bank's entries.
     """
-    cells, before = _cells(now), _cells(kept)
-    changed = (cells[:, None] - before).norm(dim=-1)
-    alike = torch.exp(SHARPNESS * (_hue(before) @ _hue(cells)[:, None].transpose(2, 3) - 1.0))
-    left = changed / (changed.sum(dim=2, keepdim=True) + FAINT)
-    again = changed * torch.einsum("blk,blkn->bln", left, alike)
-    likeness = (-SAME_SCENE * changed.mean(dim=2)).masked_fill(~is_kept, -1e9).softmax(dim=1)
-    strength = torch.einsum("bl,bln->bn", likeness, again) * is_kept.any(dim=1, keepdim=True)
-    strongest = _of_patches(strength)
-    found: Tensor = strongest / (strongest.amax(dim=1, keepdim=True) + LEAST)
+    cells = _contrasts(now)
+    before = _contrasts(kept).masked_fill(~is_kept[:, :, None, None], 0.0).flatten(1, 2)
+    alike = torch.exp(SHARPNESS * (_hue(cells) @ _hue(before).transpose(1, 2) - 1.0))
+    strength = before.norm(dim=-1)
+    again = torch.einsum("bnk,bk->bn", alike, strength) / (strength.sum(dim=1, keepdim=True) + LEAST)
+    strongest = _of_patches(again * cells.norm(dim=-1).sqrt())
+    found: Tensor = strongest / (strongest.amax(dim=1, keepdim=True) + 1e-6)
     return found
 
 
@@ -48,12 +47,21 @@ def nothing_recognised(num_rows: int) -> Float[Tensor, "b e"]:
     return torch.zeros(num_rows, vision.NUM_EYE_TOKENS)
 
 
-def _cells(tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b c 3"]:
-    """The colours of a picture's cells, row by row."""
+def _contrasts(tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b c 3"]:
+    """How the colour of each of a picture's cells differs from that of its surroundings, row by row. Neighbours are taken
+    together, so that a thing on the border of cells has its colour too.
+    """
     grid, side = vision.GRID, vision.CELLS
     lead = tokens.shape[:-2]
     patches = tokens[..., : side * side * 3].reshape(-1, grid, grid, 3, side, side)
-    return patches.permute(0, 1, 4, 2, 5, 3).reshape(*lead, (grid * side) ** 2, 3)
+    pictures = patches.permute(0, 3, 1, 4, 2, 5).reshape(-1, 3, SIDE, SIDE)
+    wide = pad(pictures, (SURROUNDINGS // 2,) * 4, mode="replicate")
+    around = unfold(wide, SURROUNDINGS).reshape(len(pictures), 3, SURROUNDINGS**2, SIDE * SIDE)
+    contrast = pictures - around.median(dim=2).values.reshape(pictures.shape)
+    near = torch.tensor([0.5, 1.0, 0.5])
+    kernel = (near[:, None] * near).expand(3, 1, 3, 3)
+    together = conv2d(contrast, kernel, padding=1, groups=3)
+    return together.flatten(2).transpose(1, 2).reshape(*lead, SIDE * SIDE, 3)
 
 
 def _hue(cells: Tensor) -> Tensor:
@@ -63,7 +71,5 @@ def _hue(cells: Tensor) -> Tensor:
 
 def _of_patches(strength: Float[Tensor, "b c"]) -> Float[Tensor, "b e"]:
     """The strongest cell of each of the eyes' patches."""
-    side = vision.GRID * vision.CELLS
-    picture = strength.reshape(-1, 1, side, side)
-    strongest: Tensor = torch.nn.functional.max_pool2d(picture, side // vision.EYE_GRID)
+    strongest: Tensor = max_pool2d(strength.reshape(-1, 1, SIDE, SIDE), SIDE // vision.EYE_GRID)
     return strongest.flatten(1)

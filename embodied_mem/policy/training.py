@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, UInt8
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from embodied_mem.config import build
 from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
+from embodied_mem.layers.banks import PerceptualBank
 from embodied_mem.policy import vision
 from embodied_mem.policy.memory_policy import (
     MemoryPolicy,
@@ -24,10 +26,11 @@ from embodied_mem.policy.memory_policy import (
     load_policy_state,
     policy_state,
 )
+from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory
 from embodied_mem.policy.recognition import nothing_recognised, recognised
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recalled
 
-CHECKPOINT_VERSION = 2
+CHECKPOINT_VERSION = 3
 PICTURES_FROM = 50
 """How many demonstrations the scaling of tokens is taken from."""
 DEMOS_AT_ONCE = 64
@@ -102,27 +105,21 @@ class TrainingSet:
             tokens, whole = self.scaling(pictures)
             self.tokens += tokens.split(lengths)
             self.whole += whole.split(lengths)
-        if config.bank != "none":
+        if config.bank not in ("none", "gated"):
             perceptual, cognitive = (
                 config.bank_config(num_slots=1, is_cognitive=is_cognitive) for is_cognitive in (False, True)
             )
             self.perceptual += [held_frames(tokens, perceptual) for tokens in self.tokens]
             self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
         self.again = [self._seen_again(episode) for episode in range(len(demonstrations))]
-        # What depends on memory is what follows the wait; it is a third of an episode, and half of what is learned from.
         self.samples = np.array(
-            [
-                (e, t)
-                for e, one in enumerate(demonstrations)
-                for t in np.flatnonzero(one.is_acting)
-                for _ in range(1 if t < one.num_before else 2)
-            ]
+            [sample for e, one in enumerate(demonstrations) for sample in _decisions(e, one)]
         )
 
     def _seen_again(self, episode: int) -> Tensor:
         """Where something is seen again at each of an episode's steps; it depends on nothing that is learned."""
         tokens = self.scaling.unscaled(self.tokens[episode])
-        if self.config.bank == "none":
+        if self.config.bank in ("none", "gated"):
             return nothing_recognised(len(tokens))
         weights, _, is_kept = padded(self.perceptual[episode], len(tokens))
         return recognised(tokens, torch.einsum("blt,tnd->blnd", weights, tokens), is_kept)
@@ -265,15 +262,7 @@ class Trainer:
         )
         tokens = torch.stack([data.tokens[episode][step] for episode, step in samples])
         whole = torch.stack([data.whole[episode][step] for episode, step in samples])
-        fused = tokens, whole
-        if config.bank != "none":
-            waits = (torch.rand(len(samples), generator=generator) * self.training.longest_wait_s).tolist()
-            seconds = [data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
-            memory = self.policy.memory
-            fused = (
-                self._recalled(samples, data.tokens, data.perceptual, seconds, memory.perceptual, tokens),
-                self._recalled(samples, data.whole, data.cognitive, seconds, memory.cognitive, whole),
-            )
+        fused = self._fused(samples, (tokens, whole), generator)
         again = torch.stack([data.again[episode][step] for episode, step in samples])
         perceived, condition = self.policy.conditions(pictures, (tokens, whole), fused, proprio, again)
         wanted = np.stack(
@@ -284,25 +273,43 @@ class Trainer:
         )
         return perceived, condition, torch.from_numpy(wanted)
 
-    def _recalled(
-        self,
-        samples: np.ndarray,
-        table: Sequence[Tensor],
-        held: Sequence[Sequence[HeldFrames]],
-        seconds: Sequence[Tensor],
-        bank: Any,
-        seen: Tensor,
-    ) -> Tensor:
-        longest = max(len(table[episode]) for episode, _ in samples)
-        weights, times, is_filled = padded([held[episode][step] for episode, step in samples], longest)
-        frames = torch.zeros(len(samples), longest, *seen.shape[1:])
-        stamps = torch.zeros(len(samples), longest)
-        for row, (episode, _) in enumerate(samples):
-            frames[row, : len(table[episode])] = table[episode]
-            stamps[row, : len(seconds[row])] = seconds[row]
-        entries = torch.einsum("blt,btnd->blnd", weights, frames)
-        when = torch.einsum("blt,bt->bl", times, stamps)
-        return recalled(bank.weights, bank.config, seen, entries, when, is_filled)
+    def _fused(self, samples: np.ndarray, seen: Both, generator: torch.Generator) -> Both:
+        """These samples' tokens as fused with memory, had each wait lasted longer by what is drawn."""
+        data, memory = self.data, self.policy.memory
+        if self.policy.config.bank == "none":
+            return seen
+        waits = (torch.rand(len(samples), generator=generator) * self.training.longest_wait_s).tolist()
+        seconds = [data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
+        if isinstance(memory, GatedPolicyMemory):
+            whole, when = _side_by_side(data.whole, samples), pad_sequence(seconds, batch_first=True)
+            return seen[0], memory.replayed(whole, when, torch.from_numpy(samples[:, 1]))
+        tables = (data.tokens, data.perceptual), (data.whole, data.cognitive)
+        perceptual, cognitive = (
+            _recalled(samples, *table, seconds, bank, present)
+            for table, bank, present in zip(tables, (memory.perceptual, memory.cognitive), seen, strict=True)
+        )
+        return perceptual, cognitive
+
+
+def _recalled(
+    samples: np.ndarray,
+    table: Sequence[Tensor],
+    held: Sequence[Sequence[HeldFrames]],
+    seconds: Sequence[Tensor],
+    bank: PerceptualBank,
+    seen: Tensor,
+) -> Tensor:
+    """What a bank gives for these samples' tokens with what it holds before them."""
+    frames, stamps = _side_by_side(table, samples), pad_sequence(list(seconds), batch_first=True)
+    weights, times, is_filled = padded([held[episode][step] for episode, step in samples], frames.shape[1])
+    entries = torch.einsum("blt,btnd->blnd", weights, frames)
+    when = torch.einsum("blt,bt->bl", times, stamps)
+    return recalled(bank.weights, bank.config, seen, entries, when, is_filled)
+
+
+def _side_by_side(table: Sequence[Tensor], samples: np.ndarray) -> Float[Tensor, "b t n d"]:
+    """The whole episodes of these samples, the shorter ones with zeros at their end."""
+    return pad_sequence([table[episode] for episode, _ in samples], batch_first=True)
 
 
 def load_policy(path: Path, *, num_slots: int = 1) -> MemoryPolicy:
@@ -334,6 +341,14 @@ def _read(path: Path) -> dict[str, Any]:
             f"{path} has version {state.get('version')}; this package reads {CHECKPOINT_VERSION}."
         )
     return state
+
+
+def _decisions(episode: int, one: Demonstration) -> list[tuple[int, int]]:
+    """What is to be learned of an episode: those that follow the wait need memory, and are repeated until they are half of all."""
+    steps = np.flatnonzero(one.is_acting)
+    before, after = steps[steps < one.num_before], steps[steps >= one.num_before]
+    times = max(1, round(len(before) / max(1, len(after))))
+    return [(episode, int(step)) for step in (*before, *np.repeat(after, times))]
 
 
 def _chunk(one: Demonstration, step: int, horizon: int) -> Float32[np.ndarray, "h a"]:

@@ -17,6 +17,8 @@ SIDE_PX, GRID, CELLS = 128, 4, 4
 EYE_GRID, EYE_CELLS = 8, 8
 COGNITIVE_GRID = 8
 POSITION_WIDTH = 16
+MEDIAN_STRIDE = 4
+"""The ground's colour is taken from every so many pixels."""
 LEAST_DEVIATION = 0.1
 """Deviations smaller than this part of the brightness range count as noise."""
 TOKEN_WIDTH = CELLS * CELLS * 3 + POSITION_WIDTH
@@ -31,7 +33,8 @@ def small_pictures(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 s s"]
     pictures = images.permute(0, 3, 1, 2).float() / 127.5 - 1.0
     if pictures.shape[-2:] != (SIDE_PX, SIDE_PX):
         pictures = nn.functional.interpolate(pictures, size=(SIDE_PX, SIDE_PX), mode="area")
-    return pictures - pictures.flatten(2).median(dim=2).values[:, :, None, None]
+    ground = pictures[:, :, ::MEDIAN_STRIDE, ::MEDIAN_STRIDE].flatten(2).median(dim=2).values
+    return pictures - ground[:, :, None, None]
 
 
 def fixed_tokens(pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b n d"]:

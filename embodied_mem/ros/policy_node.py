@@ -27,6 +27,7 @@ from embodied_mem.errors import ConfigError, EmbodiedMemError, InvalidMessage, I
 from embodied_mem.layers.banks import PerceptualBank
 from embodied_mem.messages import Context
 from embodied_mem.policy.memory_policy import MemoryPolicy
+from embodied_mem.policy.policy_memory import PolicyMemory
 from embodied_mem.policy.seam import Observation, Policy
 from embodied_mem.ros.conversions.basics import ns_from_time
 from embodied_mem.ros.conversions.contexts import chunk_to_msg, context_from_response, tokens_from_request
@@ -211,11 +212,13 @@ def bank_of(policy: Policy) -> PerceptualBank:
     Raises:
         ConfigError: it is another one's.
     """
-    if not isinstance(policy, MemoryPolicy):
+    memory = policy.memory if isinstance(policy, MemoryPolicy) else None
+    if not isinstance(memory, PolicyMemory):
         raise ConfigError(
-            f"a {type(policy).__name__} has no bank that could be stepped; start the node with a checkpoint."
+            f"a {type(policy).__name__} without perceptual bank cannot be stepped; start the node with a checkpoint whose "
+            "bank is not 'gated'."
         )
-    return policy.memory.perceptual
+    return memory.perceptual
 
 
 def proprioception(message: Any, joints: tuple[str, ...]) -> np.ndarray[Any, Any]:

@@ -48,15 +48,21 @@ def test_chance_is_judged_on_committed_episodes() -> None:
 def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
     expert = FlowExpertConfig(width=16, num_blocks=3)
     plan = Plan(
-        tasks={"RearrangeBlock": 2}, seeds=(0,), banks=("fifo",), episodes=2, delay=3, demos=2, expert=expert
+        tasks={"RearrangeBlock": 2},
+        seeds=(0,),
+        others=("stack",),
+        episodes=2,
+        delay=3,
+        demos=2,
+        expert=expert,
     )
     told: list[str] = []
     rows = {row.metric: row for row in task_rows(plan, tmp_path, told.append)}
-    assert len([line for line in told if "step 2" in line]) == 3  # merge, none, fifo: each once
+    assert len([line for line in told if "step 2" in line]) == 3  # merge, none, stack: each once
     told.clear()
     _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
     assert told == ["RearrangeBlock, merge, seed 0"]
-    assert {"RearrangeBlock/success", "RearrangeBlock/fifo", "RearrangeBlock/delay_3"} <= rows.keys()
+    assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
     assert rows["tasks.early_exit.compute"].value < 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from embodied_mem.messages import Budget
 from embodied_mem.policy import Observation, Policy
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.memory_policy import (
+    BankKind,
     MemoryPolicy,
     MemoryPolicyConfig,
     load_policy_state,
@@ -74,12 +76,38 @@ def trained(config: MemoryPolicyConfig, steps: int) -> MemoryPolicy:
     return policy
 
 
-def test_with_memory_it_learns_what_without_it_cannot_be_told() -> None:
+@pytest.mark.parametrize("bank", ["merge", "gated"])
+def test_with_memory_it_learns_what_without_it_cannot_be_told(bank: BankKind) -> None:
     episodes = [cue_then_choice(i % 2, 1000 + i) for i in range(16)]
-    policy = trained(SMALL, 200)
+    policy = trained(replace(SMALL, bank=bank), 200)
     assert isinstance(policy, Policy)
     towards = chosen(policy, episodes) * ([-1.0, 1.0] * 8)
     assert towards.min() > 0.5  # 0.96 and more for every seed and number of threads tried, from 150 steps on
+
+
+@pytest.mark.parametrize("bank", ["merge", "gated"])
+def test_slots_that_exchange_their_memories_act_on_each_others(bank: BankKind) -> None:
+    torch.manual_seed(6)
+    config = replace(SMALL, bank=bank)
+    policy = MemoryPolicy(config, num_slots=3)
+    other = MemoryPolicy(config, num_slots=3)
+    other.load_state_dict(policy.state_dict())
+    for second in range(6):
+        images = np.random.default_rng(second).integers(0, 255, (3, 128, 128, 3), dtype=np.uint8)
+        policy.act(observed(images, second, 3))
+        other.act(observed(images[[0, 2, 1]], second, 3))
+    policy.memory.exchange(1, 2)
+    for (name, ours), (_, theirs) in zip(
+        policy.memory.named_buffers(), other.memory.named_buffers(), strict=True
+    ):
+        assert torch.allclose(ours.double(), theirs.double(), atol=1e-5), name
+
+
+def test_what_follows_the_wait_is_half_of_what_is_learned_from() -> None:
+    one = demonstrations(1)[0]
+    watching = replace(one, is_acting=np.ones(4, dtype=bool), num_before=3)
+    samples = TrainingSet([watching], SMALL).samples
+    assert sorted(samples[:, 1].tolist()) == [0, 1, 2, 3, 3, 3]
 
 
 def test_checkpoints_go_on_bit_equal(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What was seen, left its place and is seen elsewhere is recognised there."""
+"""What was seen is recognised by its colours, wherever it was and is."""
 
 from __future__ import annotations
 
@@ -41,9 +41,18 @@ def test_the_block_that_was_shown_is_recognised_among_others_elsewhere() -> None
         assert 0.5 < float(found.max()) <= 1.0
 
 
-def test_what_stands_where_it_stood_is_nothing_that_moved() -> None:
-    picture = tokens_of({(50, 20): RED})
-    assert float(recognised(picture, *kept(picture, picture)).max()) == 0.0
+def test_it_is_recognised_in_another_scene() -> None:
+    places = [(50, 20), (50, 64), (50, 100)]
+    now = tokens_of(dict(zip(places, (RED, GREEN, BLUE), strict=True)), ground=(160, 150, 140))
+    for colour, place in zip((RED, GREEN, BLUE), places, strict=True):
+        found = recognised(now, *kept(tokens_of({(88, 57): colour}), tokens_of({}, ground=(30, 50, 110))))
+        assert int(found.argmax()) == patch_of(place)
+
+
+def test_where_it_was_does_not_matter() -> None:
+    picture = tokens_of({(50, 20): RED, (50, 100): BLUE})
+    assert int(recognised(picture, *kept(tokens_of({(50, 20): RED}))).argmax()) == patch_of((50, 20))
+    assert int(recognised(picture, *kept(tokens_of({(50, 20): BLUE}))).argmax()) == patch_of((50, 100))
 
 
 def test_what_is_not_kept_does_not_count() -> None:

@@ -34,15 +34,23 @@ COMPUTE = 0.6
 """What part of the expert's blocks decisions may run on average."""
 
 
+CAPACITY = 16
+MEMORIES: dict[str, tuple[BankKind, int]] = {
+    **{bank: (bank, CAPACITY) for bank in ("merge", "segment", "select", "fifo", "recent", "gated", "none")},
+    "stack": ("fifo", 3),
+}
+"""Every memory's bank and capacity; a stack of four pictures is the present one and the last three."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is run: tasks with their optimiser's steps, training seeds, banks beside `merge` and `none`, episodes a run, and
+    """What is run: tasks with their optimiser's steps, training seeds, other memories beside `merge` and `none`, episodes a run, and
     how many demonstrations and how large an expert there are.
     """
 
     tasks: dict[str, int]
     seeds: tuple[int, ...]
-    banks: tuple[BankKind, ...]
+    others: tuple[str, ...]
     episodes: int
     delay: int
     demos: int = 300
@@ -54,9 +62,9 @@ FULL = Plan(
         "RearrangeBlock": 600, "PutBlockBack": 800, "ReopenDrawer": 800, "RememberColor3": 600, "RememberColor5": 1000,
         "RememberColor9": 1500, "ShellGameSwap": 2500, "CountBlinks": 2500,
     },
-    seeds=(0, 1, 2), banks=("segment", "select", "fifo", "recent"), episodes=200, delay=512,
+    seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200, delay=512,
 )  # fmt: skip
-QUICK = Plan(tasks={"RearrangeBlock": 200}, seeds=(0,), banks=(), episodes=40, delay=64)
+QUICK = Plan(tasks={"RearrangeBlock": 200}, seeds=(0,), others=(), episodes=40, delay=64)
 
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
@@ -103,8 +111,8 @@ def task_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list
                 for name in ("recall", "motor", "no_commit")
             ),
             *(
-                measured(GOALS, f"{task}/{bank}", _share(_runs(plan, task, bank, folder, progress)))
-                for bank in plan.banks
+                measured(GOALS, f"{task}/{other}", _share(_runs(plan, task, other, folder, progress)))
+                for other in plan.others
             ),
         ]
     delay_row = "tasks.delay_512.loss" if plan.delay == 512 else f"tasks/delay_{plan.delay}_loss"
@@ -143,7 +151,7 @@ def num_significant(p_values: Sequence[float], level: float = SIGNIFICANT) -> in
 def _runs(
     plan: Plan,
     task: str,
-    bank: BankKind,
+    memory: str,
     folder: Path,
     progress: Callable[[str], None],
     *,
@@ -152,12 +160,14 @@ def _runs(
     compute: float = 1.0,
 ) -> list[Scores]:
     found = []
+    bank, capacity = MEMORIES[memory]
     for seed in plan.seeds:
-        out = folder / f"{task}-{bank}-{seed}"
-        progress(f"{task}, {bank}, seed {seed}")
+        out = folder / f"{task}-{memory}-{seed}"
+        progress(f"{task}, {memory}, seed {seed}")
         config = TrainConfig(
             task=task,
             bank=bank,
+            capacity=capacity,
             seed=seed,
             training=TrainingConfig(steps=plan.tasks[task]),
             out=str(out),
@@ -168,7 +178,7 @@ def _runs(
         if not (out / "curve.json").exists():
             checkpoint = run_training(
                 config,
-                on_step=lambda at: progress(f"{task}, {bank}, seed {seed}: step {at.step}"),  # noqa: B023
+                on_step=lambda at: progress(f"{task}, {memory}, seed {seed}: step {at.step}"),  # noqa: B023
             )
         evaluation = EvalConfig(checkpoint=str(checkpoint), episodes=plan.episodes)
         found.append(run_evaluation(replace(evaluation, delay=delay, swap=swap, compute=compute)))

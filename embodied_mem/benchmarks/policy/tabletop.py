@@ -155,18 +155,5 @@ def _exchange(policy: MemoryPolicy, envs: Sequence[Any], is_swapped: dict[int, b
     for pair in range(len(envs) // 2):
         rows = (2 * pair, 2 * pair + 1)
         if not is_swapped.get(pair) and all(envs[row].unwrapped.episode.phase == "choice" for row in rows):
-            swap_slots(policy, *rows)
+            policy.memory.exchange(*rows)
             is_swapped[pair] = True
-
-
-def swap_slots(policy: MemoryPolicy, a: int, b: int) -> None:
-    """Exchange what two slots remember, their clocks included."""
-    for bank in (policy.memory.perceptual, policy.memory.cognitive):
-        held = {f"entries.{name}": buffer for name, buffer in bank.entries.named_buffers()}
-        for name, buffer in (held | {f"clock.{n}": c for n, c in bank.clock.named_buffers()}).items():
-            table = (
-                buffer.transpose(0, 1)
-                if name in ("entries.keys", "entries.values", "entries.mean_keys")
-                else buffer
-            )
-            table[[a, b]] = table[[b, a]].clone()

@@ -166,6 +166,23 @@ class GatedMemory(nn.Module):
             self.clock.advance(step)
         return passed
 
+    def replayed(
+        self, stream: Float[Tensor, "b t n d"], seconds: Float[Tensor, "b t"]
+    ) -> Float[Tensor, "b t n d"]:
+        """What `step` would give at every step of whole episodes from their beginning, with gradients through all of it."""
+        steps = torch.arange(stream.shape[1], device=stream.device)
+        earlier = (
+            steps[:, None] - 1 - torch.arange(min(self.config.memory_steps, len(steps)), device=stream.device)
+        )
+        is_filled = (earlier >= 0).repeat(len(stream), 1)
+        earlier = earlier.clamp(min=0)
+        ages_s = (seconds[:, :, None] - seconds[:, earlier]).flatten(0, 1)
+        passed = stream
+        for layer in self.layers:
+            held = Held(passed[:, earlier].flatten(0, 1), ages_s, is_filled)
+            passed = layer(passed.flatten(0, 1), held)[0].unflatten(0, stream.shape[:2])
+        return passed
+
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The steps that dominated the slot's last output, strongest first; the present step has the rest of the shares."""
         return self.provenance.sources(int(self.clock.rows([slot])[0]), num_sources)

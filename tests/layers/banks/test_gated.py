@@ -132,3 +132,22 @@ def test_what_was_attended_to_is_named() -> None:
 def test_a_configuration_that_cannot_be_is_refused_by_name(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         GatedMemoryConfig(**wrong)
+
+
+@pytest.mark.parametrize("memory_steps", [2, 20])
+def test_a_replayed_episode_is_the_one_that_was_stepped(memory_steps: int) -> None:
+    torch.manual_seed(2)
+    config = GatedMemoryConfig(
+        num_slots=2, num_tokens=2, token_width=8, memory_steps=memory_steps, num_heads=2
+    )
+    memory, stream = GatedMemory(config), torch.randn(2, 6, 2, 8)
+    seconds = torch.tensor([[0.0, 1.0, 3.0, 4.0, 9.0, 30.0], [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]])
+    with torch.no_grad():
+        stepped = [
+            memory.step(stream[:, t], (seconds[:, t] * SECOND_NS).long(), [0, 1])
+            for t in range(stream.shape[1])
+        ]
+    replayed = memory.replayed(stream, seconds)
+    assert torch.allclose(torch.stack(stepped, dim=1), replayed, atol=1e-6)
+    replayed[:, -1].square().sum().backward()
+    assert all(parameter.grad is not None for parameter in memory.parameters())

@@ -1,0 +1,115 @@
+"""What our policy remembers: two perceptual-cognitive banks, or a gated transformer over cognitive tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from embodied_mem.layers.banks import GatedMemory, GatedMemoryConfig, PerceptualBank, PerceptualBankConfig
+from embodied_mem.layers.banks.protocol import Source
+from embodied_mem.policy import vision
+
+Both = tuple[Tensor, Tensor]
+"""Perceptual tokens (b, n, d) and the cognitive token (b, 1, w)."""
+GATED_WIDTH = 64
+
+
+class Remembered(NamedTuple):
+    """The present tokens as fused with memory; the perceptual tokens that were kept, and which of them there are."""
+
+    perceptual: Float[Tensor, "b n d"]
+    cognitive: Float[Tensor, "b 1 w"]
+    kept: Float[Tensor, "b l n d"]
+    is_kept: Bool[Tensor, "b l"]
+
+
+def without_pictures(perceptual: Tensor, cognitive: Tensor) -> Remembered:
+    """What a memory gives that keeps no pictures; with the present tokens, what a policy acts on that has none."""
+    num_rows = len(perceptual)
+    return Remembered(
+        perceptual, cognitive, perceptual.new_zeros(num_rows, 1, *perceptual.shape[1:]),
+        torch.zeros(num_rows, 1, dtype=torch.bool),
+    )  # fmt: skip
+
+
+class PolicyMemory(nn.Module):
+    """Of all slots: a bank of each kind of token, and how many decisions each slot has taken."""
+
+    decisions: Tensor
+
+    def __init__(self, perceptual: PerceptualBankConfig, cognitive: PerceptualBankConfig) -> None:
+        super().__init__()
+        self.perceptual, self.cognitive = PerceptualBank(perceptual), PerceptualBank(cognitive)
+        self.register_buffer("decisions", torch.zeros(perceptual.num_slots, dtype=torch.int64))
+
+    def step(self, seen: Both, stamps: Tensor, slots: Tensor) -> Remembered:
+        """What is remembered of these tokens; then they are remembered."""
+        kept, is_kept = self.perceptual.entries.held(slots)
+        fused = self.perceptual.step(seen[0], stamps, slots), self.cognitive.step(seen[1], stamps, slots)
+        return Remembered(*fused, kept, is_kept)
+
+    def reset(self, slots: Sequence[int] | None = None) -> None:
+        """New episodes begin in these slots; decisions are counted on, so that no two episodes draw the same noise."""
+        self.perceptual.reset(slots)
+        self.cognitive.reset(slots)
+
+    def sources(self, slot: int, num_sources: int) -> list[Source]:
+        """What dominated the slot's last output."""
+        return self.perceptual.sources(slot, num_sources)
+
+    def exchange(self, a: int, b: int) -> None:
+        """Two slots take each other's memories, with their clocks."""
+        for bank in (self.perceptual, self.cognitive):
+            _exchange(bank, a, b, layered=("entries.keys", "entries.values", "entries.mean_keys"))
+
+
+class GatedPolicyMemory(nn.Module):
+    """Of all slots: a gated transformer (GTrXL) over cognitive tokens, in place of the banks."""
+
+    decisions: Tensor
+
+    def __init__(self, num_slots: int, memory_steps: int) -> None:
+        super().__init__()
+        self.narrow = nn.Linear(vision.COGNITIVE_WIDTH, GATED_WIDTH)
+        self.widen = nn.Linear(GATED_WIDTH, vision.COGNITIVE_WIDTH)
+        self.cognitive = GatedMemory(
+            GatedMemoryConfig(
+                num_slots=num_slots, token_width=GATED_WIDTH, memory_steps=memory_steps, time_width=32
+            )
+        )
+        self.register_buffer("decisions", torch.zeros(num_slots, dtype=torch.int64))
+
+    def step(self, seen: Both, stamps: Tensor, slots: Tensor) -> Remembered:
+        """What is remembered of these tokens; then they are remembered."""
+        thought = self.widen(self.cognitive.step(self.narrow(seen[1]), stamps, slots))
+        return without_pictures(seen[0], thought)
+
+    def replayed(
+        self, whole: Float[Tensor, "b t 1 w"], seconds: Float[Tensor, "b t"], at: Tensor
+    ) -> Float[Tensor, "b 1 w"]:
+        """The cognitive token as fused at step `at` of each episode, with gradients to all of its steps."""
+        thought: Tensor = self.widen(self.cognitive.replayed(self.narrow(whole), seconds))
+        return thought[torch.arange(len(whole)), at]
+
+    def reset(self, slots: Sequence[int] | None = None) -> None:
+        """New episodes begin in these slots; decisions are counted on."""
+        self.cognitive.reset(slots)
+
+    def sources(self, slot: int, num_sources: int) -> list[Source]:
+        """What dominated the slot's last output."""
+        return self.cognitive.sources(slot, num_sources)
+
+    def exchange(self, a: int, b: int) -> None:
+        """Two slots take each other's memories, with their clocks."""
+        _exchange(self.cognitive, a, b, layered=("inputs",))
+
+
+def _exchange(bank: nn.Module, a: int, b: int, *, layered: Sequence[str]) -> None:
+    """Swap two slots' rows in every table of a bank; those of `layered` have layers before slots."""
+    for name, buffer in bank.named_buffers():
+        table = buffer.transpose(0, 1) if name in layered else buffer
+        table[[a, b]] = table[[b, a]].clone()
