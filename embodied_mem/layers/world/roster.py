@@ -1,8 +1,11 @@
-"""The boxes of all entities in two arrays, so that thousands are compared with a view at once."""
+"""The boxes of all entities in two arrays and a grid over the floor, so that a view is compared with what is near it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -12,21 +15,34 @@ from embodied_mem.layers.world.thing import Thing
 from embodied_mem.messages import EntityId
 
 EMPTY = np.float32(np.inf)
-FAR_M = np.float32(1e6)
+CELL_M = 2.0
+"""Edge of the grid's squares."""
+MOST_CELLS = 36
+"""A box over more squares is kept apart, and compared with every view."""
+
+Cells = tuple[int, int, int, int]
+"""First and last column, first and last row of the squares that a box touches."""
 
 
 class Roster:
-    """Things by id; `low`, `high` hold their boxes (infinite where a slot is free)."""
+    """Things by id; `low`, `high` hold their boxes (infinite where a slot is free).
+
+    `largest_m` is half the diagonal of the largest box so far.
+    """
 
     def __init__(self) -> None:
         self._slots: dict[EntityId, int] = {}
         self._things: list[Thing | None] = []
         self._boxes: list[Box | None] = []
+        self._cells_of: list[Cells | None] = []
+        self._in_cell: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self._wide: set[int] = set()
+        self.largest_m = 0.0
         self.low: Float32[np.ndarray, "n 3"] = np.full((0, 3), EMPTY, dtype=np.float32)
         self.high: Float32[np.ndarray, "n 3"] = np.full((0, 3), EMPTY, dtype=np.float32)
 
     def __iter__(self) -> Iterator[Thing]:
-        return (thing for thing in self._things if thing is not None)
+        return filter(None, self._things)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -49,6 +65,7 @@ class Roster:
             self.low, self.high = np.concatenate([self.low, more]), np.concatenate([self.high, more])
         self._things.append(thing)
         self._boxes.append(None)
+        self._cells_of.append(None)
         self._slots[thing.entity_id] = slot
         self.place(thing)
 
@@ -58,20 +75,24 @@ class Roster:
         if self._boxes[slot] is not thing.box:
             self._boxes[slot] = thing.box
             self.low[slot], self.high[slot] = thing.box.min_m, thing.box.max_m
+            self.largest_m = max(self.largest_m, math.dist(thing.box.min_m, thing.box.max_m) / 2)
+            self._enter(slot, _cells_under(self.low[slot].tolist(), self.high[slot].tolist()))
 
     def remove(self, thing: Thing) -> None:
         slot = self._slots.pop(thing.entity_id)
         self._things[slot] = self._boxes[slot] = None
         self.low[slot] = self.high[slot] = EMPTY
+        self._enter(slot, None)
 
     def at(self, slots: Int64[np.ndarray, "k"]) -> list[Thing]:
         found = [self._things[slot] for slot in slots]
         return [thing for thing in found if thing is not None]
 
-    def balls(self) -> tuple[Float32[np.ndarray, "n 3"], Float32[np.ndarray, "n"]]:
-        """Centre and radius of a ball around each box; free slots lie far away."""
-        is_used = np.isfinite(self.low[:, :1])
-        low, high = np.where(is_used, self.low, FAR_M), np.where(is_used, self.high, FAR_M)
+    def balls(
+        self, slots: Int64[np.ndarray, "k"]
+    ) -> tuple[Float32[np.ndarray, "k 3"], Float32[np.ndarray, "k"]]:
+        """Centre and radius of a ball around each of the boxes."""
+        low, high = self.low[slots], self.high[slots]
         return (low + high) / 2, np.linalg.norm(high - low, axis=1) / 2
 
     def near(
@@ -80,14 +101,50 @@ class Roster:
         """Things whose box is within `margin_m` of any of m boxes."""
         if not len(low) or not self._things:
             return []
-        num = len(self._things)
-        # First around all boxes together: of thousands of things that leaves a few.
-        lowest, highest = low.min(axis=0) - margin_m, high.max(axis=0) + margin_m
-        is_around = (self.low[:num, 0] <= highest[0]) & (self.high[:num, 0] >= lowest[0])
-        for axis in (1, 2):
-            is_around &= (self.low[:num, axis] <= highest[axis]) & (self.high[:num, axis] >= lowest[axis])
-        slots = np.flatnonzero(is_around)
+        slots = self.slots_near(low.min(axis=0), high.max(axis=0), margin_m)
         if len(low) == 1:
             return self.at(slots)
         gap = np.maximum(self.low[slots] - high[:, None], low[:, None] - self.high[slots])
         return self.at(slots[(gap <= margin_m).all(axis=2).any(axis=0)])
+
+    def slots_near(
+        self, low: Float32[np.ndarray, "3"], high: Float32[np.ndarray, "3"], margin_m: float
+    ) -> Int64[np.ndarray, "k"]:
+        """Slots, in order, of the things whose box is within `margin_m` of a box, along each axis."""
+        lowest, highest = low - margin_m, high + margin_m
+        slots = self._around(_cells_under(lowest.tolist(), highest.tolist()))
+        is_near = (self.low[slots] <= highest) & (self.high[slots] >= lowest)
+        return np.asarray(slots[is_near.all(axis=1)])
+
+    def _around(self, cells: Cells) -> Int64[np.ndarray, "k"]:
+        """Slots of what may lie over some squares of the floor."""
+        if _num(cells) >= len(self._in_cell):
+            return np.arange(len(self._things))
+        found = self._wide.union(*(self._in_cell[cell] for cell in _each(cells) if cell in self._in_cell))
+        return np.array(sorted(found), dtype=np.int64)
+
+    def _enter(self, slot: int, cells: Cells | None) -> None:
+        """Note over which squares a thing lies now."""
+        before = self._cells_of[slot]
+        if before == cells:
+            return
+        for one, change in ((before, set.discard), (cells, set.add)):
+            if one is not None and _num(one) > MOST_CELLS:
+                change(self._wide, slot)
+            elif one is not None:
+                for cell in _each(one):
+                    change(self._in_cell[cell], slot)
+        self._cells_of[slot] = cells
+
+
+def _cells_under(low_m: Sequence[float], high_m: Sequence[float]) -> Cells:
+    x0, x1, y0, y1 = (math.floor(edge / CELL_M) for edge in (low_m[0], high_m[0], low_m[1], high_m[1]))
+    return x0, x1, y0, y1
+
+
+def _num(cells: Cells) -> int:
+    return (cells[1] - cells[0] + 1) * (cells[3] - cells[2] + 1)
+
+
+def _each(cells: Cells) -> Iterator[tuple[int, int]]:
+    return itertools.product(range(cells[0], cells[1] + 1), range(cells[2], cells[3] + 1))

@@ -7,19 +7,29 @@ places before the camera are not mixed up. It is off the tracker's path and chan
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import orjson
-from jaxtyping import Float32, Float64
 from scipy.optimize import linear_sum_assignment
 
 from embodied_mem.geometry import Box
+from embodied_mem.layers.world.followed import (
+    NEAR_M,
+    Followed,
+    FollowedKind,
+    alike,
+    center_of,
+    is_in_view,
+    is_same_view,
+    pixels_of,
+    resumed,
+    side_of,
+)
 from embodied_mem.layers.world.roster import Roster
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.thing import placement_of
@@ -30,29 +40,11 @@ from embodied_mem.store import Repository
 RECORD = "showing"
 SAME_LOOKS = 0.97
 """Cosine of appearances: what looks less alike in the same view may show another colour."""
-SAME_SIDE = math.cos(math.radians(20.0))
-NEAR_M, OF_SIZE = 0.05, 0.3
-"""Something is where it was within this distance, or this share of its diagonal when that is larger."""
 COLOUR_WEIGHT_M = 0.5
-HIDDEN_M = 0.1
 OUT_OF_REACH = 1e6
 WRITTEN_EVERY_NS = 5_000_000_000
 MOST_FOLLOWED = 200
 """Of one label; what was seen longest ago is no longer looked out for."""
-
-
-@dataclass(kw_only=True)
-class _Followed:
-    """Something that is followed: what it shows now; and a view of it to compare with: looks, side, box."""
-
-    showing: Showing
-    center_world: tuple[float, float, float]
-    near_m: float
-    looks: Float32[np.ndarray, "d"] | None
-    side: tuple[float, float, float]
-    box: Box
-    key: int
-    written_ns: int
 
 
 class ShowingLog:
@@ -61,7 +53,7 @@ class ShowingLog:
     def __init__(self, repository: Repository, config: WorldConfig) -> None:
         self._repository, self._config = repository, config
         self._ended: list[tuple[int, Showing]] = []
-        self._followed: dict[str, list[_Followed]] = defaultdict(list)
+        self._followed: dict[str, FollowedKind] = defaultdict(FollowedKind)
         self._last_ns: dict[tuple[str, str], int] = {}
         rows = [(int(key), _from_bytes(payload)) for key, payload in repository.records(RECORD)]
         self._next_key = max((key for key, _ in rows), default=-1) + 1
@@ -69,7 +61,7 @@ class ShowingLog:
         newest = {showing.follow: key for key, showing in rows}
         for key, showing in rows:
             if newest[showing.follow] == key:
-                self._followed[showing.label].append(_resumed(key, showing))
+                self._followed[showing.label].add(resumed(key, showing))
             else:
                 self._ended.append((key, showing))
 
@@ -85,21 +77,24 @@ class ShowingLog:
         for instance in percept.instances:
             by_label[instance.label].append(instance)
         for label, instances in by_label.items():
-            known = self._followed[label]
-            pairs = self._pairs(instances, known, frame)
+            kind = self._followed[label]
+            since_ns = frame.stamp_ns - int(self._config.follow_gap_s * 1e9)
+            seen_at = np.array([center_of(instance.box) for instance in instances])
+            pairs = self._pairs(instances, kind.near(seen_at, since_ns), frame)
             for index, instance in enumerate(instances):
                 if index in pairs:
-                    self._go_on(known[pairs[index]], instance, frame)
+                    self._go_on(pairs[index], instance, frame)
+                    kind.note(pairs[index])
                 elif instance.num_pixels >= self._config.min_new_pixels:
-                    known.append(self._begun(instance, frame, roster))
-            self._give_up(label)
+                    kind.add(self._begun(instance, frame, roster))
+            self._give_up(kind)
 
     def all(
         self, label: str | None = None, *, color: str | None = None, interval: Interval | None = None
     ) -> list[Showing]:
         """Showings that fit, in order of their beginnings."""
-        lists = self._followed.values() if label is None else (self._followed.get(label, []),)
-        going_on = [one.showing for one in itertools.chain.from_iterable(lists)]
+        kinds = [kind for name, kind in self._followed.items() if label in (None, name)]
+        going_on = [one.showing for kind in kinds for one in kind]
         ended = [showing for _, showing in self._ended if label in (None, showing.label)]
         span = interval or Interval()
         found = [
@@ -113,164 +108,96 @@ class ShowingLog:
 
     def forget(self, entity_ids: Collection[EntityId]) -> None:
         """Erase what entities showed."""
-        for label, known in self._followed.items():
-            for one in known:
+        for kind in self._followed.values():
+            for one in kind:
                 if one.showing.entity_id in entity_ids:
                     self._repository.delete_record(RECORD, str(one.key))
-            self._followed[label] = [one for one in known if one.showing.entity_id not in entity_ids]
+            kind.keep([one for one in kind if one.showing.entity_id not in entity_ids])
         for key, showing in self._ended:
             if showing.entity_id in entity_ids:
                 self._repository.delete_record(RECORD, str(key))
         self._ended = [row for row in self._ended if row[1].entity_id not in entity_ids]
 
     def _pairs(
-        self, instances: Sequence[ObservedInstance], known: Sequence[_Followed], frame: Frame
-    ) -> dict[int, int]:
+        self, instances: Sequence[ObservedInstance], known: Sequence[Followed], frame: Frame
+    ) -> dict[int, Followed]:
         """Which instance is which of those followed: all of them together move as little as possible."""
-        if not known:
-            return {}
         cost = np.full((len(instances), len(known)), OUT_OF_REACH)
         for column, one in enumerate(known):
             elapsed_s = (frame.stamp_ns - one.showing.to_ns) * 1e-9
             is_followed = elapsed_s <= self._config.follow_gap_s
             reach_m = self._config.max_speed_mps * elapsed_s + NEAR_M if is_followed else one.near_m
-            was_at = one.center_world if is_followed else _center(one.showing.placement.box)
+            was_at = one.center_world if is_followed else one.rest_world
             for row, instance in enumerate(instances):
-                way_m = math.dist(_center(instance.box), was_at)
-                if way_m <= one.near_m or (way_m <= reach_m and _is_in_view(was_at, frame)):
-                    cost[row, column] = way_m + COLOUR_WEIGHT_M * (1.0 - _alike(one.looks, instance))
+                way_m = math.dist(center_of(instance.box), was_at)
+                if way_m <= one.near_m or (way_m <= reach_m and is_in_view(was_at, frame)):
+                    cost[row, column] = way_m + COLOUR_WEIGHT_M * (1.0 - alike(one.looks, instance))
         rows, columns = linear_sum_assignment(cost)
-        return {int(i): int(j) for i, j in zip(rows, columns, strict=True) if cost[i, j] < OUT_OF_REACH}
+        return {int(i): known[j] for i, j in zip(rows, columns, strict=True) if cost[i, j] < OUT_OF_REACH}
 
-    def _go_on(self, one: _Followed, instance: ObservedInstance, frame: Frame) -> None:
-        center = _center(instance.box)
-        is_elsewhere = math.dist(center, _center(one.showing.placement.box)) > one.near_m
-        is_same_view = _is_same_view(one, instance, frame)
-        is_other = is_same_view and _alike(one.looks, instance) < SAME_LOOKS
+    def _go_on(self, one: Followed, instance: ObservedInstance, frame: Frame) -> None:
+        center = center_of(instance.box)
+        is_elsewhere = math.dist(center, one.rest_world) > one.near_m
+        is_alike_view = is_same_view(one, instance, frame)
+        is_other = is_alike_view and alike(one.looks, instance) < SAME_LOOKS
         one.showing, one.center_world = replace(one.showing, to_ns=frame.stamp_ns), center
-        if not is_same_view:
-            one.looks, one.side, one.box = instance.appearance, _side(instance, frame), instance.box
+        if not is_alike_view:
+            one.looks, one.side, one.box = instance.appearance, side_of(instance, frame), instance.box
         # Half a table in view has its middle elsewhere; half a person has walked.
         is_elsewhere &= not instance.is_cut or instance.label in self._config.agent_labels
         is_named_anew = is_other or is_elsewhere
-        color = surface_color(_pixels(instance, frame)) if is_named_anew else one.showing.color
+        color = surface_color(pixels_of(instance, frame)) if is_named_anew else one.showing.color
         if is_elsewhere or color != one.showing.color:
             self._turn(one, instance, frame, color)
         elif frame.stamp_ns - one.written_ns >= WRITTEN_EVERY_NS:
             self._write(one)
 
-    def _turn(self, one: _Followed, instance: ObservedInstance, frame: Frame, color: str) -> None:
+    def _turn(self, one: Followed, instance: ObservedInstance, frame: Frame, color: str) -> None:
         """The same thing shows something else, or elsewhere: one showing ends and another begins."""
         self._write(one)
         self._ended.append((one.key, one.showing))
         one.showing = replace(
             one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns
         )
-        one.looks, one.side, one.box = instance.appearance, _side(instance, frame), instance.box
+        one.rest_world = center_of(instance.box)
+        one.looks, one.side, one.box = instance.appearance, side_of(instance, frame), instance.box
         one.key = self._new_key()
         self._write(one)
 
-    def _begun(self, instance: ObservedInstance, frame: Frame, roster: Roster) -> _Followed:
+    def _begun(self, instance: ObservedInstance, frame: Frame, roster: Roster) -> Followed:
         number, self._next_follow = self._next_follow, self._next_follow + 1
         showing = Showing(
-            label=instance.label, color=surface_color(_pixels(instance, frame)), placement=placement_of(instance.box),
+            label=instance.label, color=surface_color(pixels_of(instance, frame)), placement=placement_of(instance.box),
             from_ns=frame.stamp_ns, to_ns=frame.stamp_ns, follow=number, entity_id=_entity_at(instance, roster),
         )  # fmt: skip
         begun = replace(
-            _resumed(self._new_key(), showing), looks=instance.appearance, side=_side(instance, frame)
+            resumed(self._new_key(), showing), looks=instance.appearance, side=side_of(instance, frame)
         )
         self._write(begun)
         return begun
 
-    def _give_up(self, label: str) -> None:
-        known = self._followed[label]
-        if len(known) > MOST_FOLLOWED:
-            known.sort(key=lambda one: one.showing.to_ns)
-            for one in known[: len(known) - MOST_FOLLOWED]:
+    def _give_up(self, kind: FollowedKind) -> None:
+        if len(kind) > MOST_FOLLOWED:
+            oldest_first = sorted(kind, key=lambda one: one.showing.to_ns)
+            for one in oldest_first[: len(kind) - MOST_FOLLOWED]:
                 self._write(one)
                 self._ended.append((one.key, one.showing))
-            del known[: len(known) - MOST_FOLLOWED]
+            kind.keep(oldest_first[len(kind) - MOST_FOLLOWED :])
 
     def _new_key(self) -> int:
         key, self._next_key = self._next_key, self._next_key + 1
         return key
 
-    def _write(self, one: _Followed) -> None:
+    def _write(self, one: Followed) -> None:
         self._repository.put_record(RECORD, str(one.key), _to_bytes(one.showing))
         one.written_ns = one.showing.to_ns
-
-
-def _center(box: Box) -> tuple[float, float, float]:
-    (ax, ay, az), (bx, by, bz) = box.min_m, box.max_m
-    return ((ax + bx) / 2, (ay + by) / 2, (az + bz) / 2)
-
-
-def _resumed(key: int, showing: Showing) -> _Followed:
-    """What is known of something followed from its showing alone; how it looked is not."""
-    box = showing.placement.box
-    near_m = max(NEAR_M, OF_SIZE * math.dist(box.min_m, box.max_m))
-    return _Followed(
-        showing=showing, center_world=_center(box), near_m=near_m, looks=None, side=(0.0, 0.0, 0.0), box=box,
-        key=key, written_ns=showing.to_ns,
-    )  # fmt: skip
-
-
-def _side(instance: ObservedInstance, frame: Frame) -> tuple[float, float, float]:
-    """From which side the camera sees it."""
-    away = np.subtract(_center(instance.box), frame.T_world_camera[:3, 3])
-    x, y, z = (away / max(float(np.linalg.norm(away)), 1e-9)).tolist()
-    return (x, y, z)
-
-
-def _is_same_view(one: _Followed, instance: ObservedInstance, frame: Frame) -> bool:
-    """Whether it is seen from the same side, and the same part of it: then only a change of colour makes a difference."""
-    if one.looks is None or float(np.dot(_side(instance, frame), one.side)) < SAME_SIDE:
-        return False
-    corners = zip(one.box.min_m + one.box.max_m, instance.box.min_m + instance.box.max_m, strict=True)
-    return max(abs(a - b) for a, b in corners) < one.near_m
-
-
-def _alike(looks: Float32[np.ndarray, "d"] | None, instance: ObservedInstance) -> float:
-    if looks is None or len(looks) != len(instance.appearance):
-        return 1.0
-    return float(np.dot(looks, instance.appearance))
-
-
-def _projected(
-    points_world: Float64[np.ndarray, "n 3"], frame: Frame
-) -> tuple[Float64[np.ndarray, "n"], Float64[np.ndarray, "n"], Float64[np.ndarray, "n"]]:
-    """Column, row and depth of points in the image."""
-    T = frame.T_world_camera
-    x, y, z = ((points_world - T[:3, 3]) @ T[:3, :3]).T
-    safe_z = np.maximum(z, 1e-6)
-    return x / safe_z * frame.camera.fx + frame.camera.cx, y / safe_z * frame.camera.fy + frame.camera.cy, z
-
-
-def _is_in_view(center_world: tuple[float, float, float], frame: Frame) -> bool:
-    """Whether the camera sees a place: nothing nearer stands before it."""
-    (u,), (v,), (z,) = _projected(np.array([center_world]), frame)
-    height, width = frame.depth_m.shape
-    if z <= 0.0 or not (-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5):
-        return False
-    measured_m = float(frame.depth_m[round(v), round(u)])
-    return measured_m > 0.0 and measured_m > z - HIDDEN_M
-
-
-def _pixels(instance: ObservedInstance, frame: Frame) -> np.ndarray:
-    """The colours of an instance's points; none in a frame without colour."""
-    if frame.rgb is None:
-        return np.zeros((0, 3), dtype=np.uint8)
-    u, v, _ = _projected(instance.points_world.astype(np.float64), frame)
-    height, width = frame.depth_m.shape
-    rows, columns = np.clip(np.rint(v), 0, height - 1), np.clip(np.rint(u), 0, width - 1)
-    return np.asarray(frame.rgb[rows.astype(int), columns.astype(int)])
 
 
 def _entity_at(instance: ObservedInstance, roster: Roster) -> EntityId | None:
     """What the world model takes it for."""
     low = np.array([instance.box.min_m], dtype=np.float32)
     high = np.array([instance.box.max_m], dtype=np.float32)
-    center = _center(instance.box)
+    center = center_of(instance.box)
     there = [thing for thing in roster.near(low, high, 0.0) if thing.label == instance.label]
     nearest = min(there, key=lambda thing: math.dist(thing.placement.position_world_m, center), default=None)
     return None if nearest is None else nearest.entity_id

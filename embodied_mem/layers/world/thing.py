@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -89,7 +90,7 @@ class Thing:
     @property
     def color(self) -> str:
         mean_rgb = self.mean_rgb
-        return color_name(mean_rgb) if mean_rgb is not None else ""
+        return _color_word(mean_rgb) if mean_rgb is not None else ""
 
     @property
     def mean_rgb(self) -> tuple[float, float, float] | None:
@@ -179,6 +180,12 @@ class Thing:
             look = state[name]
             state[name] = LastLook(stamp_ns=look["stamp_ns"], direction=tuple(look["direction"]))
         return cls(shape=shape, is_shape_saved=True, **state)
+
+
+@functools.lru_cache(maxsize=4096)
+def _color_word(mean_rgb: tuple[float, float, float]) -> str:
+    # Asked for several times a frame, for the same thing.
+    return color_name(mean_rgb)
 
 
 def placement_of(box: Box) -> Placement:

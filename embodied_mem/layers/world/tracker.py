@@ -105,12 +105,13 @@ class Tracker:
 
     def _look_at_everything(self) -> None:
         """Ask the depth image about the points of every thing that may be in view, all at once."""
-        roster = self._state.roster
-        center, radius = roster.balls()
-        slots = np.flatnonzero(self._depth.is_in_view(center, radius))
+        roster, eye_world = self._state.roster, self._depth.eye_world
         limit_m = self._config.max_look_distance_m
-        near = slots[np.linalg.norm(center[slots] - self._depth.eye_world, axis=1) - radius[slots] <= limit_m]
-        things = [thing for thing in roster.at(near) if thing.status == "here"]
+        slots = roster.slots_near(eye_world, eye_world, limit_m + roster.largest_m)
+        center, radius = roster.balls(slots)
+        is_near = np.linalg.norm(center - eye_world, axis=1) - radius <= limit_m
+        seen = slots[is_near & self._depth.is_in_view(center, radius)]
+        things = [thing for thing in roster.at(seen) if thing.status == "here"]
         if not things:
             return
         all_looks = self._depth.look(np.concatenate([thing.shape.points_world for thing in things]))

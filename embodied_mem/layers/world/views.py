@@ -43,7 +43,9 @@ class ViewLog:
         self._repository = repository
         self._config = config
         self._views: list[View] = [_unpack(payload) for _, payload in repository.records(RECORD_KIND)]
-        self._stack()
+        poses = np.array([view.T_world_camera for view in self._views]).reshape(-1, 4, 4)
+        self._stamps_ns = np.array([view.stamp_ns for view in self._views], dtype=np.int64)
+        self._eyes, self._forward = poses[:, :3, 3], poses[:, :3, 2]
 
     def add(self, frame: Frame) -> None:
         """Keep the frame's thumbnail, unless one was kept just before from nearly the same pose."""
@@ -55,7 +57,10 @@ class ViewLog:
         self._repository.put_record(RECORD_KIND, str(view.stamp_ns), _pack(view))
         while len(self._views) > self._config.max_views:
             self._repository.delete_record(RECORD_KIND, str(self._views.pop(0).stamp_ns))
-        self._stack()
+        kept = slice(-len(self._views), None)
+        self._stamps_ns = np.append(self._stamps_ns, view.stamp_ns)[kept]
+        self._eyes = np.vstack([self._eyes, view.T_world_camera[:3, 3]])[kept]
+        self._forward = np.vstack([self._forward, view.T_world_camera[:3, 2]])[kept]
 
     def _tells_more(self, last: View, frame: Frame) -> bool:
         elapsed_s = (frame.stamp_ns - last.stamp_ns) * 1e-9
@@ -65,11 +70,6 @@ class ViewLog:
         moved_m = float(np.linalg.norm(T[:3, 3] - last.T_world_camera[:3, 3]))
         cosine = float(T[:3, 2] @ last.T_world_camera[:3, 2])
         return moved_m > 0.1 or cosine < 0.995 or elapsed_s > 5.0
-
-    def _stack(self) -> None:
-        self._stamps_ns = np.array([view.stamp_ns for view in self._views], dtype=np.int64)
-        poses = np.array([view.T_world_camera for view in self._views]).reshape(-1, 4, 4)
-        self._eyes, self._forward = poses[:, :3, 3], poses[:, :3, 2]
 
     def empty_looks(self, points_world: Float32[np.ndarray, "n 3"], *, before_ns: int) -> list[int]:
         """Stamps of earlier views in which a thing with these points would have been plain to see, and was not.
