@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from embodied_mem.errors import UnknownEntity, did_you_mean
 from embodied_mem.layers.world import containment
 from embodied_mem.layers.world.looks import Glance
 from embodied_mem.layers.world.support import find_support
@@ -80,7 +79,7 @@ def _put(
 def _other(state: WorldState, event: Event, mention: str | ObjectMention) -> Thing | None:
     """A further thing that an event names: a receptacle, a tool. None when unknown."""
     if isinstance(mention, str):
-        return _by_id(state, event, mention)
+        return state.thing(mention, named_by=f"event {event.kind!r}")
     return _nearest(state, mention)
 
 
@@ -88,23 +87,12 @@ def _acted_on(state: WorldState, event: Event) -> Thing | None:
     """The thing that an event names: by id; what the actor holds; or the nearest of its label. None when unknown."""
     mention = event.objects[0]
     if isinstance(mention, str):
-        return _by_id(state, event, mention)
+        return state.thing(mention, named_by=f"event {event.kind!r}")
     if event.kind == "place":
         held = [t for t in state.roster if t.status == "held" and t.holder == event.actor]
         same = [t for t in held if t.label == mention.label]
         return next(iter(same or held), None)
     return _nearest(state, mention)
-
-
-def _by_id(state: WorldState, event: Event, entity_id: EntityId) -> Thing:
-    thing = state.roster.get(state.aliases.get(entity_id, entity_id))
-    if thing is None:
-        known = [one.entity_id for one in state.roster]
-        raise UnknownEntity(
-            f"event {event.kind!r} names entity {entity_id!r}, which does not exist.{did_you_mean(entity_id, known)} "
-            "Ask find(...) for ids, or give an ObjectMention with label and position."
-        )
-    return thing
 
 
 def _nearest(state: WorldState, mention: ObjectMention) -> Thing | None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from embodied_mem.errors import InvalidQuery, UnknownEntity, did_you_mean
+from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world.association import corners, overlaps
 from embodied_mem.layers.world.identity import absorb, rebuilt
 from embodied_mem.layers.world.looks import refresh_placement
@@ -48,7 +48,7 @@ def merge(state: WorldState, old: Thing, new: Thing, *, is_piece: bool) -> bool:
             if support == new.entity_id
         ],
     }  # fmt: skip
-    state.repository.put_record(MERGE, new.entity_id, orjson.dumps(before))
+    state.keep_merge(new.entity_id, orjson.dumps(before))
     absorb(old, new, state.repository, is_piece=is_piece)
     state.merge_ids(old, new)
     return True
@@ -63,7 +63,9 @@ def carry_out(state: WorldState, operation: Operation) -> tuple[EntityId, ...]:
     """
     if operation.kind == "SPLIT":
         return split(state, operation.subject)
-    things = [_known(state, entity_id) for entity_id in (operation.subject, operation.object or "")]
+    things = [
+        state.thing(entity_id, named_by="MERGE") for entity_id in (operation.subject, operation.object or "")
+    ]
     old, new = sorted(things, key=lambda thing: (thing.first_seen_ns, thing.entity_id))
     if old is new:
         raise InvalidQuery(f"{operation.subject!r} and {operation.object!r} are one thing already.")
@@ -105,7 +107,7 @@ def split(state: WorldState, retired_id: EntityId) -> tuple[EntityId, EntityId]:
     del state.aliases[retired_id]
     state.aliases.update(dict.fromkeys(before["aliases"], retired_id))
     state.apart.add(frozenset((kept_id, retired_id)))
-    state.repository.delete_record(MERGE, retired_id)
+    state.drop_merge(retired_id)
     _take_doubles(state, old, new)
     _take_doubles(state, new, old)
     state.publish({kept_id: old, retired_id: new, **_hand_back_loads(state, before, retired_id)})
@@ -116,10 +118,10 @@ def _record(state: WorldState, retired_id: EntityId) -> dict[str, Any]:
     """What was kept of the merge that retired an id, when it is the last one into the thing that took it."""
     payload = state.repository.record(MERGE, retired_id)
     if payload is None:
-        merged = [key for key, _ in state.repository.records(MERGE)]
+        older = f" {state.num_merges_dropped} older merges were dropped." if state.num_merges_dropped else ""
         raise InvalidQuery(
-            f"{retired_id!r} was not merged into anything that could be split again; these were: {merged}."
-            f"{did_you_mean(retired_id, merged)}"
+            f"{retired_id!r} was not merged into anything that could be split again; these were: {state.merged}."
+            f"{older}{did_you_mean(retired_id, state.merged)}"
         )
     before: dict[str, Any] = orjson.loads(payload)
     if before["kept"] not in state.roster:
@@ -227,16 +229,6 @@ def _hand_back_loads(
             thing.supports[index] = (thing.supports[index][0], retired_id)
             changed[entity_id] = thing
     return changed
-
-
-def _known(state: WorldState, entity_id: EntityId) -> Thing:
-    thing = state.roster.get(state.aliases.get(entity_id, entity_id))
-    if thing is None:
-        known = [one.entity_id for one in state.roster]
-        raise UnknownEntity(
-            f"no entity {entity_id!r}.{did_you_mean(entity_id, known)} Ask find(...) for ids."
-        )
-    return thing
 
 
 def _gap_m(a: Thing, b: Thing) -> float:

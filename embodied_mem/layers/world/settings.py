@@ -66,6 +66,10 @@ class WorldConfig:
     """Depth thumbnails, which tell that a place was once empty, are kept this far apart at least."""
     max_views: int = 1200
     """Most thumbnails kept; the oldest go first."""
+    max_merges: int = 1000
+    """The newest merges that can be undone; older ones stay as they are."""
+    max_showings: int = 20_000
+    """Most showings that have ended are kept; the oldest go first."""
 
     agent_labels: tuple[str, ...] = ("person", "human", "robot", "dog", "cat")
     """Labels of what moves by itself: followed, but never a changed object."""
@@ -86,8 +90,11 @@ class WorldConfig:
         for name in ("miss_rate", "false_alarm_rate", "max_presence", "absent_below"):
             if not 0.0 < getattr(self, name) < 1.0:
                 raise ConfigError(f"WorldConfig.{name} is {getattr(self, name)}; it must be between 0 and 1.")
-        if self.misses_to_close < 1 or self.max_cells < 32 or self.max_views < 1:
+        for name in ("max_views", "max_merges", "max_showings"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"WorldConfig.{name} is {getattr(self, name)}; it must be at least 1.")
+        if self.misses_to_close < 1 or self.max_cells < 32:
             raise ConfigError(
                 f"WorldConfig has misses_to_close={self.misses_to_close} (at least 1), max_cells={self.max_cells} "
-                f"(at least 32), max_views={self.max_views} (at least 1)."
+                "(at least 32)."
             )

@@ -8,7 +8,7 @@ places before the camera are not mixed up. It is off the tracker's path and chan
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ from embodied_mem.messages import EntityId, Frame, Interval, ObservedInstance, P
 from embodied_mem.perception.colors import surface_color
 from embodied_mem.store import Repository
 
-RECORD = "showing"
+RECORD, DROPPED = "showing", "showings_dropped"
 SAME_LOOKS = 0.97
 """Cosine of appearances: what looks less alike in the same view may show another colour."""
 COLOUR_WEIGHT_M = 0.5
@@ -52,7 +52,9 @@ class ShowingLog:
 
     def __init__(self, repository: Repository, config: WorldConfig) -> None:
         self._repository, self._config = repository, config
-        self._ended: list[tuple[int, Showing]] = []
+        self._ended: deque[tuple[int, Showing]] = deque()
+        self.num_dropped = int(repository.record(DROPPED, "count") or 0)
+        """How many that ended longest ago are no longer kept."""
         self._followed: dict[str, FollowedKind] = defaultdict(FollowedKind)
         self._last_ns: dict[tuple[str, str], int] = {}
         rows = [(int(key), _from_bytes(payload)) for key, payload in repository.records(RECORD)]
@@ -116,7 +118,7 @@ class ShowingLog:
         for key, showing in self._ended:
             if showing.entity_id in entity_ids:
                 self._repository.delete_record(RECORD, str(key))
-        self._ended = [row for row in self._ended if row[1].entity_id not in entity_ids]
+        self._ended = deque(row for row in self._ended if row[1].entity_id not in entity_ids)
 
     def _pairs(
         self, instances: Sequence[ObservedInstance], known: Sequence[Followed], frame: Frame
@@ -154,8 +156,7 @@ class ShowingLog:
 
     def _turn(self, one: Followed, instance: ObservedInstance, frame: Frame, color: str) -> None:
         """The same thing shows something else, or elsewhere: one showing ends and another begins."""
-        self._write(one)
-        self._ended.append((one.key, one.showing))
+        self._end(one)
         one.showing = replace(
             one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns
         )
@@ -180,9 +181,18 @@ class ShowingLog:
         if len(kind) > MOST_FOLLOWED:
             oldest_first = sorted(kind, key=lambda one: one.showing.to_ns)
             for one in oldest_first[: len(kind) - MOST_FOLLOWED]:
-                self._write(one)
-                self._ended.append((one.key, one.showing))
+                self._end(one)
             kind.keep(oldest_first[len(kind) - MOST_FOLLOWED :])
+
+    def _end(self, one: Followed) -> None:
+        """What it showed until now is over; above `max_showings` the one that ended first is dropped."""
+        self._write(one)
+        self._ended.append((one.key, one.showing))
+        if len(self._ended) > self._config.max_showings:
+            key, _ = self._ended.popleft()
+            self._repository.delete_record(RECORD, str(key))
+            self.num_dropped += 1
+            self._repository.put_record(DROPPED, "count", str(self.num_dropped).encode())
 
     def _new_key(self) -> int:
         key, self._next_key = self._next_key, self._next_key + 1

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-from embodied_mem.errors import InvalidQuery, UnknownEntity, did_you_mean
+from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.layers.world.world_state import WorldState
 from embodied_mem.messages import STATED, Audit, EntityId, Fact, Operation, is_stated
 
@@ -40,10 +40,10 @@ class Statements:
         known_ns = self._state.learn(self._state.clock_ns, known_ns)
         journal = self._state.repository.journal
         if operation.kind == "NOOP":
-            subject = self._known(operation.subject) if operation.subject else ""
+            subject = self._named(operation.subject) if operation.subject else ""
             return journal.add_audit(operation, subject=subject, known_ns=known_ns, opened=(), closed=())
-        subject = self._known(operation.subject)
-        target = None if operation.object is None else self._known(operation.object)
+        subject = self._named(operation.subject)
+        target = None if operation.object is None else self._named(operation.object)
         self._check(operation)
         from_ns = known_ns if operation.valid_from_ns is None else operation.valid_from_ns
         closed: list[int] = []
@@ -128,15 +128,8 @@ class Statements:
             closed.append(new_id)
         return closed
 
-    def _known(self, entity_id: EntityId) -> EntityId:
-        current = self._state.aliases.get(entity_id, entity_id)
-        if current in self._state.roster:
-            return current
-        known = [thing.entity_id for thing in self._state.roster]
-        raise UnknownEntity(
-            f"the operation names entity {entity_id!r}, which does not exist.{did_you_mean(entity_id, known)} "
-            "Ask find(...) for ids."
-        )
+    def _named(self, entity_id: EntityId) -> EntityId:
+        return self._state.thing(entity_id, named_by="the operation").entity_id
 
     def _check(self, operation: Operation) -> None:
         predicate = operation.predicate

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from embodied_mem.errors import UnknownEntity, did_you_mean
 from embodied_mem.layers.world import deeds, merging
 from embodied_mem.layers.world.late import LateTracker
 from embodied_mem.layers.world.questions import Questions
@@ -139,12 +138,15 @@ class WorldLayer:
     def shown(
         self, label: str | None = None, *, color: str | None = None, interval: Interval | None = None
     ) -> Answer[tuple[Showing, ...]]:
-        """What was to be seen in turn of a label or colour, in order of time."""
+        """What was to be seen in turn of a label or colour, in order of time; `reason` says when older ones were dropped."""
         with self._mutex:
             found = tuple(self._showings.all(label, color=color, interval=interval))
+            num_dropped = self._showings.num_dropped
+        older = f"{num_dropped} older showings were dropped" if num_dropped else ""
         if not found:
-            return Answer(status="unknown", reason=f"no {color or ''} {label or 'thing'} was ever shown then")
-        return Answer(status="known", value=found, confidence=1.0 - self._config.miss_rate)
+            reason = f"no {color or ''} {label or 'thing'} was ever shown then"
+            return Answer(status="unknown", reason=f"{reason}; {older}" if older else reason)
+        return Answer(status="known", value=found, confidence=1.0 - self._config.miss_rate, reason=older)
 
     @contextmanager
     def reading(self) -> Iterator[WorldView]:
@@ -190,12 +192,7 @@ class WorldLayer:
             UnknownEntity: no entity has that id.
         """
         with self._mutex:
-            thing = self._state.roster.get(self._state.aliases.get(entity_id, entity_id))
-            if thing is None:
-                known = [one.entity_id for one in self._state.roster]
-                raise UnknownEntity(
-                    f"no entity {entity_id!r} to forget.{did_you_mean(entity_id, known)} Ask find(...) for ids."
-                )
+            thing = self._state.thing(entity_id, named_by="forget")
 
         def forget() -> None:
             aliases = [alias for alias, to in self._state.aliases.items() if to == thing.entity_id]

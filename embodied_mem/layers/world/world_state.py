@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from embodied_mem.errors import UnknownEntity, did_you_mean
 from embodied_mem.layers.world.ledger import Ledger
 from embodied_mem.layers.world.roster import Roster
 from embodied_mem.layers.world.settings import WorldConfig
@@ -36,6 +37,9 @@ class WorldState:
         self.apart: set[frozenset[EntityId]] = {frozenset(pair) for pair in header.get("apart", [])}
         self.clock_ns: int = header.get("clock_ns", -1)
         self.known_ns: int = header.get("known_ns", -1)
+        self.merged: list[EntityId] = [key for key, _ in repository.records(MERGE)]
+        """Retired ids whose merge can be undone, in order of the merges."""
+        self.num_merges_dropped: int = header.get("num_merges_dropped", 0)
         self.names: dict[EntityId, tuple[tuple[float, float, int], Any]] = {}  # see Belief
         self._next_number: int = header.get("next_number", 1)
         self.version = 0
@@ -49,6 +53,21 @@ class WorldState:
         number, self._next_number = self._next_number, self._next_number + 1
         return f"e{number}"
 
+    def thing(self, entity_id: EntityId, *, named_by: str) -> Thing:
+        """What an id, or one that was retired in its favour, stands for; `named_by` says who asks.
+
+        Raises:
+            UnknownEntity: nothing has that id.
+        """
+        found = self.roster.get(self.aliases.get(entity_id, entity_id))
+        if found is None:
+            known = [one.entity_id for one in self.roster]
+            raise UnknownEntity(
+                f"{named_by} names entity {entity_id!r}, which does not exist.{did_you_mean(entity_id, known)} "
+                "Ask find(...) for ids."
+            )
+        return found
+
     def was_given(self, entity_id: EntityId) -> bool:
         """Whether an id like 'e17' was ever handed out."""
         digits = entity_id[1:]
@@ -59,6 +78,19 @@ class WorldState:
         self.clock_ns = max(self.clock_ns, stamp_ns)
         self.known_ns = max(self.known_ns, known_ns)
         return self.known_ns
+
+    def keep_merge(self, retired_id: EntityId, payload: bytes) -> None:
+        """Keep what is needed to undo a merge; the oldest ones are dropped above `max_merges`."""
+        self.repository.put_record(MERGE, retired_id, payload)
+        self.merged.append(retired_id)
+        while len(self.merged) > self.config.max_merges:
+            self.drop_merge(self.merged[0])
+            self.num_merges_dropped += 1
+
+    def drop_merge(self, retired_id: EntityId) -> None:
+        """No longer keep what is needed to undo a merge."""
+        self.merged = [one for one in self.merged if one != retired_id]
+        self.repository.delete_record(MERGE, retired_id)
 
     def merge_ids(self, old: Thing, new: Thing) -> None:
         """Retire `new`'s id in favour of `old`'s, wherever it stands."""
@@ -88,7 +120,7 @@ class WorldState:
         gone = {thing.entity_id, *(alias for alias, to in self.aliases.items() if to == thing.entity_id)}
         for entity_id in gone:
             self.repository.forget(entity_id)
-            self.repository.delete_record(MERGE, entity_id)
+            self.drop_merge(entity_id)
         self.aliases = {alias: to for alias, to in self.aliases.items() if alias not in gone}
         for other in self.roster:
             other.supports = {k: s for k, s in other.supports.items() if s[1] != thing.entity_id}
@@ -115,6 +147,7 @@ class WorldState:
             "apart": sorted(sorted(pair) for pair in self.apart),
             "clock_ns": self.clock_ns,
             "known_ns": self.known_ns,
+            "num_merges_dropped": self.num_merges_dropped,
             "next_number": self._next_number,
         }
         self.repository.put_record(LAYER, "header", json.dumps(header).encode())

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from embodied_mem.errors import InvalidMessage, InvalidQuery, UnknownEntity
-from embodied_mem.layers.world import WorldLayer
+from embodied_mem.layers.world import WorldConfig, WorldLayer
 from embodied_mem.messages import Operation
 from embodied_mem.store.sqlite import SqliteRepository
 from tests.context.two_rooms import (
@@ -124,6 +124,28 @@ def test_what_was_split_is_not_merged_again_and_survives_a_restart(tmp_path: Pat
     again = WorldLayer(repository)
     assert entities(again) == entities(home.world)
     assert again.count("mug").value == 2
+    repository.close()
+
+
+def test_only_the_newest_merges_can_be_undone_and_the_refusal_says_how_many_are_too_old(
+    tmp_path: Path,
+) -> None:
+    repository = SqliteRepository(tmp_path / "world.sqlite")
+    home, config = Home(), WorldConfig(max_merges=2)
+    home.world = WorldLayer(repository, config)
+    places = [box((2.2 + 0.25 * k, 0.35, 0.95), (0.09, 0.09, 0.1)) for k in range(4)]
+    for _ in range(4):
+        home.see(KITCHEN_POINT, COUNTER, *(thing("mug", place, color=RED) for place in places))
+    first, *others = sorted(mugs(home.world))
+    assert len(others) == 3
+    for other in others:
+        say(home.world, "MERGE", first, other)
+    for world in (home.world, WorldLayer(repository, config)):
+        with pytest.raises(InvalidQuery, match="1 older merges were dropped"):
+            say(world, "SPLIT", others[0])
+    say(home.world, "SPLIT", others[2])
+    say(home.world, "SPLIT", others[1])
+    assert home.world.count("mug").value == 3
     repository.close()
 
 

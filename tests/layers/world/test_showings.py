@@ -137,6 +137,23 @@ def test_what_an_entity_showed_is_forgotten_with_it() -> None:
     assert world.shown("unicorn").status == "unknown"
 
 
+def test_only_the_newest_showings_are_kept_and_the_answer_says_how_many_were_dropped(tmp_path: Path) -> None:
+    stage, repository = Stage(), SqliteRepository(tmp_path / "world.sqlite")
+    world = WorldLayer(repository, WorldConfig(max_showings=2))
+    blink(world, stage, "by")
+    assert world.shown("bottle").reason == ""
+    before = shown(world, "bottle")
+    blink(world, stage, "byb")
+    after = world.shown("bottle")
+    assert after.reason == "2 older showings were dropped"
+    assert len(after.value or ()) == 3  # two that ended and the one that goes on
+    assert before[0] not in (after.value or ())
+    again = WorldLayer(repository, WorldConfig(max_showings=2)).shown("bottle")
+    assert (again.value, again.reason) == (after.value, after.reason)
+    assert "2 older" in world.shown("unicorn").reason
+    repository.close()
+
+
 def test_the_memory_answers_what_was_shown() -> None:
     stage = Stage()
     lamp(stage, "blue")

@@ -218,7 +218,7 @@ def test_questions_that_cannot_be_asked_say_what_can_be() -> None:
         world.find("mug", k=0)
     with pytest.raises(InvalidQuery, match="names no entity"):
         world.where(" ")
-    with pytest.raises(UnknownEntity, match="to forget"):
+    with pytest.raises(UnknownEntity, match="forget names entity"):
         world.forget("e99")
     unknown = world.where("mugg")
     assert unknown.status == "unknown"
