@@ -150,7 +150,8 @@ class Progress:
 class Trainer:
     """A policy, its optimiser and where it is in its demonstrations; `save` and `resume` keep all of it.
 
-    `seed` draws weights, order and noise. `about` goes into the checkpoint as it is: the task's name, say.
+    `seed` draws weights, order and noise. `about` goes into the checkpoint as it is: the task's name, say. It trains on `device`
+    (None: a GPU where there is one); what it gives, and what it saves, acts anywhere.
     """
 
     def __init__(
@@ -161,11 +162,14 @@ class Trainer:
         *,
         seed: int,
         about: Mapping[str, str] | None = None,
+        device: str | None = None,
     ) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = MemoryPolicy(policy)
         self.policy.scaling.load_state_dict(data.scaling.state_dict())
+        self.policy.to(self.device)
         self.seed, self.about = seed, dict(about or {})
         self.training, self.data = training, data
         self.optimizer = torch.optim.AdamW(
@@ -195,7 +199,13 @@ class Trainer:
                 self.step % self.training.checkpoint_every == 0 or self.step == end
             ):
                 self.save(checkpoint)
-        return self.policy.eval()
+        return self.trained()
+
+    def trained(self) -> MemoryPolicy:
+        """A policy with what has been learned so far, on the CPU; it does not learn on."""
+        policy = MemoryPolicy(self.policy.config)
+        load_policy_state(policy, {name: value.cpu() for name, value in policy_state(self.policy).items()})
+        return policy
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
@@ -256,14 +266,15 @@ class Trainer:
         data, config = self.data, self.policy.config
         demonstrations = [data.demonstrations[episode] for episode, _ in samples]
         images = np.stack([one.images[step] for one, (_, step) in zip(demonstrations, samples, strict=True)])
-        pictures = vision.small_pictures(torch.from_numpy(images))
+        pictures = vision.small_pictures(torch.from_numpy(images).to(self.device))
         proprio = torch.from_numpy(
             np.stack([one.proprio[step] for one, (_, step) in zip(demonstrations, samples, strict=True)])
+        ).to(self.device)
+        tokens, whole, again = (
+            torch.stack([table[episode][step] for episode, step in samples]).to(self.device)
+            for table in (data.tokens, data.whole, data.again)
         )
-        tokens = torch.stack([data.tokens[episode][step] for episode, step in samples])
-        whole = torch.stack([data.whole[episode][step] for episode, step in samples])
         fused = self._fused(samples, (tokens, whole), generator)
-        again = torch.stack([data.again[episode][step] for episode, step in samples])
         perceived, condition = self.policy.conditions(pictures, (tokens, whole), fused, proprio, again)
         wanted = np.stack(
             [
@@ -271,7 +282,7 @@ class Trainer:
                 for one, (_, step) in zip(demonstrations, samples, strict=True)
             ]
         )
-        return perceived, condition, torch.from_numpy(wanted)
+        return perceived, condition, torch.from_numpy(wanted).to(self.device)
 
     def _fused(self, samples: np.ndarray, seen: Both, generator: torch.Generator) -> Both:
         """These samples' tokens as fused with memory, had each wait lasted longer by what is drawn."""
@@ -282,7 +293,8 @@ class Trainer:
         seconds = [data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
         if isinstance(memory, GatedPolicyMemory):
             whole, when = _side_by_side(data.whole, samples), pad_sequence(seconds, batch_first=True)
-            return seen[0], memory.replayed(whole, when, torch.from_numpy(samples[:, 1]))
+            at = torch.from_numpy(samples[:, 1])
+            return seen[0], memory.replayed(whole.to(self.device), when.to(self.device), at)
         tables = (data.tokens, data.perceptual), (data.whole, data.cognitive)
         perceptual, cognitive = (
             _recalled(samples, *table, seconds, bank, present)
@@ -304,7 +316,8 @@ def _recalled(
     weights, times, is_filled = padded([held[episode][step] for episode, step in samples], frames.shape[1])
     entries = torch.einsum("blt,btnd->blnd", weights, frames)
     when = torch.einsum("blt,bt->bl", times, stamps)
-    return recalled(bank.weights, bank.config, seen, entries, when, is_filled)
+    held_there = (part.to(seen.device) for part in (entries, when, is_filled))
+    return recalled(bank.weights, bank.config, seen, *held_there)
 
 
 def _side_by_side(table: Sequence[Tensor], samples: np.ndarray) -> Float[Tensor, "b t n d"]:
@@ -331,7 +344,7 @@ def about(path: Path) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
         raise DamagedStore(
             f"the checkpoint {path} cannot be read ({error}). Train it again, or name another."

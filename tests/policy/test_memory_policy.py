@@ -118,15 +118,24 @@ def test_checkpoints_go_on_bit_equal(tmp_path: Path) -> None:
     first.run(until=3, checkpoint=tmp_path / "part.pt")
     second = Trainer(SMALL, BRIEF, data, seed=1)
     second.resume(tmp_path / "part.pt")
-    second.run()
+    resumed = second.run()
     assert second.losses == whole.losses
     weights, others = whole.policy.state_dict(), second.policy.state_dict()
     assert all(torch.equal(weights[name], others[name]) for name in weights)
     images = lit(0, True)[None]
-    actions = [
-        p.act(observed(images, 0)).actions for p in (load_policy(tmp_path / "whole.pt"), second.policy)
-    ]
+    actions = [p.act(observed(images, 0)).actions for p in (load_policy(tmp_path / "whole.pt"), resumed)]
     assert np.array_equal(*actions)
+
+
+@pytest.mark.parametrize("bank", ["merge", "gated", "none"])
+def test_everything_that_is_learned_from_is_on_the_trainers_device(bank: BankKind) -> None:
+    config = replace(SMALL, bank=bank)
+    # The meta device refuses, as a GPU does, to compute with anything that was left on the CPU.
+    trainer = Trainer(config, BRIEF, TrainingSet(demonstrations(4), config), seed=1, device="meta")
+    generator = torch.Generator().manual_seed(0)
+    perceived, condition, wanted = trainer._batch(trainer.data.samples[:8], generator)
+    loss = trainer.policy.expert.loss(wanted, perceived, condition, draws=2, generator=generator)
+    assert {part.device.type for part in (perceived, condition, wanted, loss)} == {"meta"}
 
 
 def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
