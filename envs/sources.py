@@ -100,6 +100,8 @@ class FrameSource:
         self.env, self.layout = env, layout
         self._period_ns, self._epoch_ns = period_ns, epoch_ns
         self._num_steps = 0
+        self.observation: Mapping[str, Any] = {}
+        """The env's own, of the last frame."""
 
     def reset(self, *, seed: int | None = None) -> Frame:
         """The first frame of a new episode. The clock goes on, so that one memory may watch several episodes."""
@@ -114,6 +116,7 @@ class FrameSource:
     def _next(self, observation: Mapping[str, Any]) -> Frame:
         frame = self.layout.frame_of(observation, self._epoch_ns + self._num_steps * self._period_ns)
         self._num_steps += 1
+        self.observation = observation
         return frame
 
 

@@ -29,6 +29,7 @@ several, each with more than the one before.
 WITH_WORDS = {
     "compare": "embodied_mem.benchmarks.suite.compare:run",
     "demos": "embodied_mem.benchmarks.suite.demo_bench:run",
+    "maze": "embodied_mem.benchmarks.maze_recall:run",
     "score": "embodied_mem.benchmarks.evaluators.score:run",
     "suite": "embodied_mem.benchmarks.suite.run:run",
 }
@@ -51,6 +52,7 @@ suite: every combination of task, policy (skills, expert, random, a checkpoint.p
 `embodied-mem train`, or module:attribute), memory (none, frame_stack, last_seen, append_only,
 emem, ours, ours_history, ours_now or module:attribute), delay, interference, noise and seeds; strict=false for the published rules;
 processes=2. Called again after a kill it goes on. compare: two results, each a file or file@memory.
+maze: memory=... and seeds=...; object recall in Memory Maze, where memory-maze is installed.
 """
 
 
