@@ -13,6 +13,8 @@ from embodied_mem.layers.world import WorldLayer
 from embodied_mem.layers.world.placements import Placements
 
 TRAINING_HOMES = range(500, 530)
+FIRST_HOME = 480
+"""What a memory learns in this home alone is used in the others, too (`one_home`)."""
 HOURS_BETWEEN = 6.0
 VISIT_RATE = 0.7
 """The share of the rooms that a patrol looks into."""
@@ -74,21 +76,34 @@ def measure_foresight(seeds: Sequence[int], num_patrols: int, progress: Callable
     for seed in TRAINING_HOMES:
         progress(f"learning from home {seed}")
         HabitHome(seed).count_into(homes)
-    found = Foresight()
+    found, one_home = Foresight(), learned_in(HabitHome(FIRST_HOME))
     for seed in seeds:
         progress(f"living in home {seed}")
-        _live(HabitHome(seed), seed, homes, num_patrols, found)
+        _live(HabitHome(seed), seed, {"one_home": one_home, "ours": homes}, num_patrols, found)
     return found
 
 
-def _live(home: HabitHome, seed: int, homes: Placements, num_patrols: int, found: Foresight) -> None:
+def learned_in(home: HabitHome) -> Placements:
+    """What a memory that has looked into every room of a home hands on to others, as text."""
+    world, recall = memory_of(home)
+    for room in home.plan.rooms:
+        home.look_into(room.name, world)
+    return Placements.from_json(recall.expect.placements().to_json())
+
+
+def _live(
+    home: HabitHome, seed: int, learned: Mapping[str, Placements], num_patrols: int, found: Foresight
+) -> None:
     rng = np.random.default_rng([11, seed])
     world, recall = memory_of(home)
     for room in home.plan.rooms:
         home.look_into(room.name, world, with_things=False)
-    recall.expect.learn_from(homes)
-    furniture = _furniture_ids(home, world)
-    _ask_unseen(home, recall, furniture, found)
+    furniture = furniture_ids(home, world)
+    for method, placements in learned.items():  # what was learned last is kept
+        recall.expect.learn_from(placements)
+        ranks = found.unseen_ranks.setdefault(method, [])
+        ranks += looks_for_unseen(home, recall, furniture)
+    found.unseen_ranks.setdefault("uniform", []).extend([(len(home.boxes) + 1) / 2] * len(home.things))
     home.hour += 0.1
     names: dict[str, tuple[str, str]] = {}
     for patrol in range(num_patrols):
@@ -101,7 +116,7 @@ def _live(home: HabitHome, seed: int, homes: Placements, num_patrols: int, found
             _ask(home, recall, furniture, names, found)
 
 
-def _furniture_ids(home: HabitHome, world: WorldLayer) -> dict[str, str]:
+def furniture_ids(home: HabitHome, world: WorldLayer) -> dict[str, str]:
     """Which entity each piece of furniture became."""
     entities = world.entities()
     found: dict[str, str] = {}
@@ -126,13 +141,14 @@ def _note_ids(home: HabitHome, world: WorldLayer, names: dict[str, tuple[str, st
             names[thing.name] = (near[0].entity_id, thing.on)
 
 
-def _ask_unseen(home: HabitHome, recall: Recall, furniture: Mapping[str, str], found: Foresight) -> None:
-    """Where to look first for what was never seen here."""
+def looks_for_unseen(home: HabitHome, recall: Recall, furniture: Mapping[str, str]) -> list[float]:
+    """For each thing, none of which was ever seen here: how many receptacles one looks at until it is found."""
+    ranks: list[float] = []
     for thing in home.things.values():
         answer = recall.expect.where_to_look(thing.label, k=1000)
         belief = {one.receptacle: one.probability for one in answer.value or () if one.receptacle}
-        found.unseen_ranks.setdefault("ours", []).append(rank_of(belief, furniture[thing.on]))
-        found.unseen_ranks.setdefault("uniform", []).append((len(home.boxes) + 1) / 2)
+        ranks.append(rank_of(belief, furniture[thing.on]))
+    return ranks
 
 
 def _ask(

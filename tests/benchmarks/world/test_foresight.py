@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from embodied_mem.benchmarks.world.foresight import Foresight, rank_of
+from embodied_mem.benchmarks.world.foresight import (
+    Foresight,
+    furniture_ids,
+    learned_in,
+    looks_for_unseen,
+    rank_of,
+)
 from embodied_mem.benchmarks.world.habits import HabitHome, hours_per_move, memory_of
 from embodied_mem.layers.world.placements import Placements
 
@@ -57,3 +63,18 @@ def test_homes_teach_where_things_are_kept() -> None:
         HabitHome(seed).count_into(counted)
     assert counted.num_homes == 2
     assert counted.rate("kettle", ("counter", "kitchen")) > counted.rate("kettle", ("bed", "bedroom"))
+
+
+def test_what_one_memory_learned_in_its_home_saves_another_most_looks_in_homes_it_never_saw() -> None:
+    learned = learned_in(HabitHome(480))
+    for seed in (602, 603):
+        home = HabitHome(seed)
+        world, recall = memory_of(home)
+        for room in home.plan.rooms:
+            home.look_into(room.name, world, with_things=False)
+        furniture = furniture_ids(home, world)
+        before = np.mean(looks_for_unseen(home, recall, furniture))
+        recall.expect.learn_from(learned)
+        after = np.mean(looks_for_unseen(home, recall, furniture))
+        assert before == (len(home.boxes) + 1) / 2  # nothing learned: any receptacle is as good
+        assert after < 0.7 * before
