@@ -1,0 +1,38 @@
+"""A benchmark tells what it does where nobody watches a terminal, and what it has measured outlives it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from embodied_mem.benchmarks.results import BenchmarkResult, Row
+from embodied_mem.cli import bench
+from embodied_mem.cli.main import cli
+
+
+def days(*, quick: bool, progress: Callable[[str], None]) -> Iterator[BenchmarkResult]:
+    """Two days; the third one is not lived to its end."""
+    for number in (1, 2):
+        progress(f"day {number}")
+        yield BenchmarkResult(name="spine", rows=(Row(metric="days", value=number),))
+    if not quick:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_progress_is_told_line_by_line_and_what_was_measured_is_kept_when_the_run_is_ended(
+    is_ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bench.BENCHMARKS, "spine", f"{__name__}:days")
+    words = ["bench", "spine", "--out", str(tmp_path), *(() if is_ended else ("--quick",))]
+    result = CliRunner().invoke(cli, words)
+    assert (result.exit_code != 0) == is_ended
+    assert "bench spine: day 1\n" in result.output
+    assert "bench spine: day 2\n" in result.output
+    (row,) = json.loads((tmp_path / "spine.json").read_text())["rows"]
+    assert row["value"] == 2
+    assert (tmp_path / "spine.html").exists() != is_ended
