@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,8 @@ def make_result(
         *_curves(done, chance),
         *_tables(done, chance),
         *_tracking(done),
-        *(Picture(title="A failure", image=strip, caption=caption) for caption, strip in strips.items()),
+        _failure_table(done),
+        *(Picture(image=strip, caption=caption) for caption, strip in strips.items()),
     ]
     return BenchmarkResult(
         name="suite", rows=tuple(rows), config=_config(settings), seeds=settings.seeds,
@@ -153,6 +155,17 @@ def _failures(done: Done) -> dict[str, dict[str, int]]:
     }
 
 
+def _failure_table(done: Done) -> Table:
+    """How each memory's episodes ended, over all tasks and settings."""
+    ends: dict[str, Counter[str]] = {}
+    for cell, outcomes in done.items():
+        name = cell.memory if asks_memory(cell.policy) else cell.policy
+        ends.setdefault(name, Counter()).update(one.failure or "success" for one in outcomes.values())
+    rows = [(name, *(count[kind] for kind in ("success", *FAILURES))) for name, count in ends.items()]
+    note = "recall: a wrong choice. motor: something was done, nothing that counts. no_commit: time ran out."
+    return Table(title="How episodes ended", columns=("memory", "success", *FAILURES), rows=rows, note=note)
+
+
 def _curves(done: Done, chance: Mapping[str, float]) -> list[Section]:
     found: list[Section] = []
     for axis in CURVES:
@@ -195,7 +208,8 @@ def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarr
     axes.axhline(
         float(np.mean([chance[task] for task in {cell.task for cell in shown}])), ls="--", color="gray", lw=1
     )
-    axes.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02))
+    ticks = sorted({value for cell in shown for value in values[cell.task]})
+    axes.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02), xticks=ticks)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     return _image(figure)

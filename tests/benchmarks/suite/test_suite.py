@@ -9,7 +9,11 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from embodied_mem.benchmarks.suite.protocol import TaskMemory
 from embodied_mem.benchmarks.suite.statistics import mcnemar, paired, wilson
@@ -25,6 +29,7 @@ ALL_TASKS_SOLVED_BY_A_LIST = (
     "HiddenInDrawer", "PlaceAfterButton",
 )  # fmt: skip
 
+successes = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 HOME_TASKS = ("FetchSeenObject", "MovedObject", "WhatChanged", "SearchNoRevisit", "TrackPerson")
 WITHOUT_GATE = ("LiftNTimes", "SearchNoRevisit")
 
@@ -61,6 +66,33 @@ def test_following_is_told_by_the_published_rates_and_other_tasks_have_none() ->
         "suite.TrackPerson.skills.ours/collision_rate": 0.5,
     }
     assert tracking_rows(cell, {0: Outcome(seed=0, success=True, failure="", num_steps=3)}) == []
+
+
+@given(pairs=successes)
+def test_paired_statistics_are_those_of_scipy_and_of_the_table_of_four_outcomes(
+    pairs: list[tuple[bool, bool]],
+) -> None:
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    found = paired(first, second)
+    table = np.array([[sum(p == (i, j) for p in pairs) for j in (False, True)] for i in (False, True)])
+    only_a, only_b = int(table[1, 0]), int(table[0, 1])
+    assert (found.num_pairs, found.only_a, found.only_b) == (len(pairs), only_a, only_b)
+    assert found.difference == pytest.approx(np.mean(second) - np.mean(first))
+    if only_a + only_b:
+        assert found.p_value == pytest.approx(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
+    # Agresti and Min: Wald's interval for the mean of B - A, with half a pair more in each cell of the table.
+    values, weights = np.array([[0.0, 1.0], [-1.0, 0.0]]), table + 0.5
+    n = weights.sum()
+    mean = (values * weights).sum() / n
+    spread = stats.norm.ppf(0.975) * np.sqrt((((values - mean) ** 2) * weights).sum() / n / n)
+    assert found.interval == pytest.approx((max(-1.0, mean - spread), min(1.0, mean + spread)), abs=1e-9)
+
+
+@given(right=st.integers(0, 80), more=st.integers(0, 80))
+def test_wilsons_interval_is_scipys(right: int, more: int) -> None:
+    if right + more:
+        low, high = stats.binomtest(right, right + more).proportion_ci(method="wilson")
+        assert wilson(right, right + more) == pytest.approx((low, high), abs=1e-9)
 
 
 @pytest.mark.mujoco
@@ -245,6 +277,7 @@ class TestPlaying:
         assert result["failures"]["suite.TakeItBack.skills.none"]["recall"] >= 4
         page = (tmp_path / "suite.html").read_text()
         assert "Success over delay" in page
+        assert "How episodes ended" in page
         assert list((tmp_path / "run" / "failures").glob("*.gif"))
         path = tmp_path / "suite.json"
         done = CliRunner().invoke(
@@ -335,8 +368,6 @@ def make(env, task, rng):
 
 def actions_after_the_gate(task: str, *, hidden: object) -> list[bytes]:
     """The first of them, by the skills of a robot that remembers nothing."""
-    import numpy as np
-
     from embodied_mem.benchmarks.suite.memories import NoMemory
     from embodied_mem.benchmarks.suite.play_out import Cell, opened
     from embodied_mem.benchmarks.suite.policies import make_policy
