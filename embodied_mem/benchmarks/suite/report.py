@@ -161,7 +161,7 @@ def _failure_table(done: Done) -> Table:
     for cell, outcomes in done.items():
         name = cell.memory if asks_memory(cell.policy) else cell.policy
         ends.setdefault(name, Counter()).update(one.failure or "success" for one in outcomes.values())
-    rows = [(name, *(count[kind] for kind in ("success", *FAILURES))) for name, count in ends.items()]
+    rows = [[name, *(str(count[kind]) for kind in ("success", *FAILURES))] for name, count in ends.items()]
     note = "recall: a wrong choice. motor: something was done, nothing that counts. no_commit: time ran out."
     return Table(title="How episodes ended", columns=("memory", "success", *FAILURES), rows=rows, note=note)
 
