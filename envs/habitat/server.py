@@ -37,6 +37,7 @@ class HabitatWorld:
         self._settings = settings
         self._sim = habitat_sim.Simulator(self._configuration())
         self._objects: dict[int, Any] = {}
+        self._followers: dict[float, Any] = {}
         self._make_navmesh()
         self._position = np.zeros(3)
         self._turn = self._pan = self._tilt = 0.0
@@ -131,6 +132,7 @@ class HabitatWorld:
         """Take away what was added and put the agent to `start` ({position, quaternion}), or where `seed` says."""
         for object_id in list(self._objects):
             self.remove_object(object_id)
+        self._followers.clear()
         self._sim.seed(int(seed))
         self._pan, self._tilt = 0.0, -math.radians(self._settings["camera_tilt_deg"])
         if start is None:
@@ -249,16 +251,19 @@ class HabitatWorld:
 
     def next_action(self, goal: Any, radius: float) -> Any:
         """What Habitat's own greedy follower does next towards `goal`: the name of an action, 'stop' when there."""
-        follower = self._sim.make_greedy_follower(
-            0,
-            radius,
-            stop_key="stop",
-            forward_key="move_forward",
-            left_key="turn_left",
-            right_key="turn_right",
-        )
+        if (
+            radius not in self._followers
+        ):  # one that is kept notices that it turns to and fro, and stops doing so
+            self._followers[radius] = self._sim.make_greedy_follower(
+                0,
+                radius,
+                stop_key="stop",
+                forward_key="move_forward",
+                left_key="turn_left",
+                right_key="turn_right",
+            )
         try:
-            return follower.next_action_along(_point(goal))
+            return self._followers[radius].next_action_along(_point(goal))
         except self._hsim.errors.GreedyFollowerError:
             return None
 
