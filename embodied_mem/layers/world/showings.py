@@ -142,7 +142,7 @@ class ShowingLog:
         is_elsewhere = math.dist(center, one.rest_world) > one.near_m
         is_alike_view = is_same_view(one, instance, frame)
         is_other = is_alike_view and alike(one.looks, instance) < SAME_LOOKS
-        one.showing, one.center_world = replace(one.showing, to_ns=frame.stamp_ns), center
+        one.center_world = center
         if not is_alike_view:
             one.looks, one.side, one.box = instance.appearance, side_of(instance, frame), instance.box
         # Half a table in view has its middle elsewhere; half a person has walked.
@@ -151,15 +151,17 @@ class ShowingLog:
         color = surface_color(pixels_of(instance, frame)) if is_named_anew else one.showing.color
         if is_elsewhere or color != one.showing.color:
             self._turn(one, instance, frame, color)
-        elif frame.stamp_ns - one.written_ns >= WRITTEN_EVERY_NS:
+            return
+        one.showing = replace(one.showing, to_ns=frame.stamp_ns)
+        if frame.stamp_ns - one.written_ns >= WRITTEN_EVERY_NS:
             self._write(one)
 
     def _turn(self, one: Followed, instance: ObservedInstance, frame: Frame, color: str) -> None:
         """The same thing shows something else, or elsewhere: one showing ends and another begins."""
         self._end(one)
         one.showing = replace(
-            one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns
-        )
+            one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns, to_ns=frame.stamp_ns
+        )  # fmt: skip
         one.rest_world = center_of(instance.box)
         one.looks, one.side, one.box = instance.appearance, side_of(instance, frame), instance.box
         one.key = self._new_key()

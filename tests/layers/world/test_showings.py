@@ -58,6 +58,13 @@ def test_a_lamp_that_blinks_three_times_was_lit_three_times_and_stays_one_thing(
     assert shown(world, "bottle", color="yellow", interval=first_lit) == lit[:1]
 
 
+def test_what_was_shown_ends_when_it_was_seen_so_last_and_not_when_it_was_seen_otherwise() -> None:
+    stage, world = Stage(), new_world()
+    blink(world, stage, "bbyyb")
+    first, lit, last = shown(world, "bottle")
+    assert first.from_ns < first.to_ns < lit.from_ns < lit.to_ns < last.from_ns == last.to_ns
+
+
 def test_what_was_shown_is_there_after_a_restart_and_followed_on(tmp_path: Path) -> None:
     stage, repository = Stage(), SqliteRepository(str(tmp_path / "world.sqlite"))
     world = WorldLayer(repository)
