@@ -63,6 +63,7 @@ FULL = Plan(
         "RememberColor9": 1500, "ShellGameSwap": 2500, "CountBlinks": 2500,
     },
     seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200, delay=512,
+    demos=1000,
 )  # fmt: skip
 QUICK = Plan(tasks={"RearrangeBlock": 200}, seeds=(0,), others=(), episodes=40, delay=64)
 
