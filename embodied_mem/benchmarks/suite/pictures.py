@@ -52,13 +52,18 @@ def _played(env: Any, observation: Any, act: Callable[[], Any]) -> Iterator[UInt
     env.close()
 
 
+def in_few_colours(picture: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
+    """A picture with a palette. Median cut, Pillow's default, would merge the few pixels of a coloured block with the table."""
+    return Image.fromarray(picture).quantize(96, method=Image.Quantize.MAXCOVERAGE)
+
+
 def write_pictures(folder: Path) -> list[Path]:
     """One PNG a task."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for task in (*TASK_NAMES, *HOME_TASK_NAMES):
         path = folder / f"{task}.png"
-        Image.fromarray(strip_of(task)).quantize(64).save(path, optimize=True)
+        in_few_colours(strip_of(task)).save(path, optimize=True)
         paths.append(path)
     return paths
 
