@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
+import sys
+from ctypes.util import find_library
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +300,25 @@ def test_environments_in_processes_of_their_own_give_what_one_in_this_process_gi
     finally:
         together.close()
         alone.close()
+
+
+def test_osmesa_draws_what_egl_draws() -> None:
+    """MuJoCo takes one renderer for good when it is imported, so each draws in a process of its own."""
+    env_id = embodied_mem.envs.task_id("RememberColor3")
+    code = (
+        f"import gymnasium, sys; env = gymnasium.make('embodied_mem.envs:{env_id}', image_size=(32, 32)).unwrapped;"
+        "seen, _ = env.reset(seed=7); env.close(); sys.stdout.write(seen['rgb'].tobytes().hex())"
+    )
+    pictures = []
+    for renderer in ("egl", "osmesa") if find_library("OSMesa") else ("egl",):
+        drawn = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "MUJOCO_GL": renderer}, capture_output=True, text=True, check=True
+        )  # fmt: skip
+        pictures.append(np.frombuffer(bytes.fromhex(drawn.stdout), dtype=np.uint8).astype(float))
+    assert len(pictures[0]) == 32 * 32 * 3
+    assert np.ptp(pictures[0]) > 50
+    for other in pictures[1:]:
+        assert np.abs(other - pictures[0]).mean() < 2.0
 
 
 def test_an_episode_can_be_recorded_as_a_video(tmp_path: Path) -> None:
