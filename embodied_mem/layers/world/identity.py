@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +11,13 @@ from embodied_mem.layers.world import timeline
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.thing import Thing
 from embodied_mem.layers.world.views import ViewLog
+from embodied_mem.messages import EntityId
 from embodied_mem.store import Repository
 
 SIZE_TOLERANCE_M = 0.05
 MAX_ARRIVAL_CHECKS = 4
+AS_LIKELY = 0.1
+"""Of two things whose scores differ by less nobody can tell which one it is."""
 
 
 def note_arrival(thing: Thing, views: ViewLog, *, is_uncovered: Callable[[Thing], bool]) -> None:
@@ -31,8 +34,8 @@ def note_arrival(thing: Thing, views: ViewLog, *, is_uncovered: Callable[[Thing]
     thing.arrived_after_ns = looks[-1] if has_arrived else None
 
 
-def origin_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing | None:
-    """The missing thing that `new`, just found, most likely is; None when it is another one."""
+def origins_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> list[Thing]:
+    """The missing thing that `new`, just found, most likely is, and after it those that it is as likely to be."""
     candidates = [
         (score, thing.entity_id, thing)
         for thing in things
@@ -41,11 +44,11 @@ def origin_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> Thing
         and (score := likeness(thing, new, config)) > 0
         if thing.last_seen_ns <= new.first_seen_ns
     ]
-    return max(candidates)[2] if candidates else None
+    return _likeliest(candidates)
 
 
-def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> Thing | None:
-    """The newer thing that `gone`, just missed, most likely became; None when it is nowhere.
+def destinations_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> list[Thing]:
+    """The newer thing that `gone`, just missed, most likely became, and after it those that it is as likely to be.
 
     Best is what came to a place seen empty before; then what stands where the robot had looked around on an earlier
     visit. A look-alike in a part never visited before may always have stood there.
@@ -61,7 +64,7 @@ def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config:
         and (score := likeness(gone, thing, config)) > 0
     ]
     if not likely:
-        return None
+        return []
     was_looked_over = views.had_been_looked_over(
         np.array([thing.box.center for _, thing in likely], dtype=np.float32),
         before_ns=np.array([thing.first_seen_ns for _, thing in likely], dtype=np.int64),
@@ -71,7 +74,12 @@ def destination_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config:
         for (score, thing), was_seen in zip(likely, was_looked_over.tolist(), strict=True)
         if was_seen or thing.arrived_after_ns is not None
     ]
-    return max(candidates)[2] if candidates else None
+    return _likeliest(candidates)
+
+
+def _likeliest(candidates: Sequence[tuple[float, EntityId, Thing]]) -> list[Thing]:
+    best_first = sorted(candidates, reverse=True)
+    return [thing for score, _, thing in best_first if score > best_first[0][0] - AS_LIKELY]
 
 
 def likeness(old: Thing, new: Thing, config: WorldConfig) -> float:

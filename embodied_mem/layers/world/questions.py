@@ -33,6 +33,9 @@ class Questions:
         named = self._single(belief, entity, as_of_ns)
         if isinstance(named, Answer):
             return named
+        rivals = self._rivals(belief, named, as_of_ns) if ID.fullmatch(entity) else []
+        if rivals:
+            return self._either(belief, [named, *rivals])
         at = belief.at_fact(named.entity_id, as_of_ns)
         if at is not None:
             return Answer(
@@ -199,6 +202,23 @@ class Questions:
         return Answer(
             status="ambiguous", candidates=candidates,
             reason=f"{entity!r} fits {len(fitting)} things: {names}. Ask with an id, or say which colour.",
+        )  # fmt: skip
+
+    def _rivals(self, belief: Belief, named: Named, as_of_ns: int | None) -> list[Named]:
+        """Look-alikes that moved together with a thing while nobody looked: each may be the other."""
+        if (
+            belief.known_at_ns is not None
+        ):  # what was known then, before or after, is told as it was told then
+            return []
+        rivals = self._state.rivals_of(named.entity_id, as_of_ns)
+        return [one for one in map(belief.named_as, rivals) if one is not None]
+
+    def _either(self, belief: Belief, alike: Sequence[Named]) -> Answer[Any]:
+        candidates = tuple(e for e in (self._entity(named) for named in alike) if e is not None)
+        names = " and ".join(f"{_name(named)} ({named.entity_id})" for named in alike)
+        return Answer(
+            status="ambiguous", candidates=candidates,
+            reason=f"{names} look alike and moved while nobody looked: either may be the other.",
         )  # fmt: skip
 
     def _check_id(self, belief: Belief, entity_id: EntityId) -> None:

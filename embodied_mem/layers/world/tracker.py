@@ -12,7 +12,7 @@ from embodied_mem.layers.world import looks as take
 from embodied_mem.layers.world.alignment import aligned, pose_error_m
 from embodied_mem.layers.world.association import associate, corners, looks_alike, overlaps
 from embodied_mem.layers.world.doubt import double_of
-from embodied_mem.layers.world.identity import destination_of, note_arrival, origin_of
+from embodied_mem.layers.world.identity import destinations_of, note_arrival, origins_of
 from embodied_mem.layers.world.looks import Glance
 from embodied_mem.layers.world.merging import merge
 from embodied_mem.layers.world.support import find_support
@@ -333,14 +333,16 @@ class Tracker:
             thing = things.get(entity_id)
             if thing is None or thing.status != "here" or len(thing.places) != 1:
                 continue
-            origin = origin_of(thing, missing, self._config)
-            if origin is not None and self._merge(origin, thing):
-                self._touch(origin, is_anew=True)
+            origins = origins_of(thing, missing, self._config)
+            if origins and self._merge(origins[0], thing):
+                self._state.confuse(origins, self._glance.stamp_ns)
+                self._touch(origins[0], is_anew=True)
         for thing in gone:
             if thing.entity_id not in things or thing.status != "gone":
                 continue
-            destination = destination_of(thing, things, self._state.views, self._config)
-            if destination is not None and self._merge(thing, destination):
+            destinations = destinations_of(thing, things, self._state.views, self._config)
+            if destinations and self._merge(thing, destinations[0]):
+                self._state.confuse([thing, *destinations[1:]], self._glance.stamp_ns)
                 self._touch(thing, is_anew=True)
 
     def _merge(self, old: Thing, new: Thing, *, is_piece: bool = False) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from embodied_mem.errors import UnknownEntity, did_you_mean
@@ -16,6 +17,9 @@ from embodied_mem.messages import Change, EntityId
 from embodied_mem.store import Repository
 
 THING, SHAPE, LAYER, MERGE = "thing", "shape", "layer", "merge"
+
+MOST_CONFUSED = 1000
+"""Pairs of look-alikes that are kept; the oldest go first."""
 
 
 class WorldState:
@@ -35,6 +39,10 @@ class WorldState:
         header = json.loads(repository.record(LAYER, "header") or b"{}")
         self.aliases: dict[EntityId, EntityId] = header.get("aliases", {})
         self.apart: set[frozenset[EntityId]] = {frozenset(pair) for pair in header.get("apart", [])}
+        self.confused: list[tuple[int, EntityId, EntityId]] = [
+            (since_ns, a, b) for since_ns, a, b in header.get("confused", [])
+        ]
+        """Pairs of which nobody can tell which is which since a stamp: look-alikes that moved while nobody looked."""
         self.clock_ns: int = header.get("clock_ns", -1)
         self.known_ns: int = header.get("known_ns", -1)
         self.merged: list[EntityId] = [key for key, _ in repository.records(MERGE)]
@@ -79,6 +87,23 @@ class WorldState:
         self.known_ns = max(self.known_ns, known_ns)
         return self.known_ns
 
+    def confuse(self, alike: Sequence[Thing], stamp_ns: int) -> None:
+        """Note that the first of several things could as well be each of the others."""
+        first = alike[0].entity_id
+        for other in alike[1:]:
+            if other.entity_id not in self.rivals_of(first, None):
+                self.confused = [*self.confused, (stamp_ns, first, other.entity_id)][-MOST_CONFUSED:]
+
+    def rivals_of(self, entity_id: EntityId, as_of_ns: int | None) -> list[EntityId]:
+        """What a thing could as well be, as of a stamp (None: now)."""
+        pairs = [
+            (self.aliases.get(a, a), self.aliases.get(b, b))
+            for since_ns, a, b in self.confused
+            if as_of_ns is None or since_ns <= as_of_ns
+        ]
+        rivals = [b if a == entity_id else a for a, b in pairs if entity_id in (a, b)]
+        return [one for one in dict.fromkeys(rivals) if one != entity_id and one in self.roster]
+
     def keep_merge(self, retired_id: EntityId, payload: bytes) -> None:
         """Keep what is needed to undo a merge; the oldest ones are dropped above `max_merges`."""
         self.repository.put_record(MERGE, retired_id, payload)
@@ -122,6 +147,7 @@ class WorldState:
             self.repository.forget(entity_id)
             self.drop_merge(entity_id)
         self.aliases = {alias: to for alias, to in self.aliases.items() if alias not in gone}
+        self.confused = [one for one in self.confused if not gone & {*one[1:]}]
         for other in self.roster:
             other.supports = {k: s for k, s in other.supports.items() if s[1] != thing.entity_id}
             self.repository.put_record(THING, other.entity_id, other.to_bytes())
@@ -145,6 +171,7 @@ class WorldState:
         header = {
             "aliases": self.aliases,
             "apart": sorted(sorted(pair) for pair in self.apart),
+            "confused": self.confused,
             "clock_ns": self.clock_ns,
             "known_ns": self.known_ns,
             "num_merges_dropped": self.num_merges_dropped,

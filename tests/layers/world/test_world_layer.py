@@ -314,3 +314,45 @@ def test_what_comes_into_view_in_an_opened_drawer_has_not_appeared() -> None:
     look_at_drawer(1.6)
     assert world.count("bottle").value == 1
     assert [change.kind for change in world.changes(since_ns=closed_ns).value or ()] == ["open"]
+
+
+def test_of_two_alike_things_that_both_moved_unseen_nobody_can_say_which_is_which() -> None:
+    stage, world = Stage(), new_world()
+    stage.put("left", 2.1, 2.0)
+    stage.put("right", 2.5, 2.0)
+    watch(world, stage)
+    first, second = (one.entity_id for one in world.entities() if one.label == "mug")
+    before_ns = stage.now_ns
+    assert world.where(first).status == "known"
+    stage.room.clock.advance(30.0)
+    stage.put("left", 2.2, 2.4)
+    stage.put("right", 2.7, 2.2)
+    watch(world, stage)
+    assert mugs(world) == 2
+    for entity_id in (first, second):
+        answer = world.where(entity_id)
+        assert (answer.status, answer.value) == ("ambiguous", None)
+        assert {one.entity_id for one in answer.candidates} == {first, second}
+        assert "either may be the other" in answer.reason
+        assert world.where(entity_id, as_of_ns=before_ns).status == "known"
+        assert world.where(entity_id, known_at_ns=before_ns).status == "known"
+    found = np.array([one.placement.position_world_m for one in world.find(label="mug").value or ()])
+    for name in ("left", "right"):
+        assert np.linalg.norm(found - stage.center(name), axis=1).min() < 0.05
+    world.forget(second)
+    assert world.where(first).status == "known"
+
+
+def test_two_things_of_different_colours_that_both_moved_unseen_are_told_apart() -> None:
+    stage, world = Stage(), new_world()
+    stage.put("left", 2.1, 2.0)
+    stage.put("right", 2.5, 2.0, color="blue")
+    watch(world, stage)
+    stage.room.clock.advance(30.0)
+    stage.put("left", 2.2, 2.4)
+    stage.put("right", 2.7, 2.2, color="blue")
+    watch(world, stage)
+    for entity in world.entities():
+        if entity.label == "mug" and entity.is_present:
+            name = "left" if entity.color == "red" else "right"
+            assert error_m(world.where(entity.entity_id), stage.center(name)) < 0.05
