@@ -27,6 +27,8 @@ def days(*, quick: bool, progress: Callable[[str], None]) -> Iterator[BenchmarkR
 def test_progress_is_told_line_by_line_and_what_was_measured_is_kept_when_the_run_is_ended(
     is_ended: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)  # with them rich takes a pipe for a terminal
     monkeypatch.setitem(bench.BENCHMARKS, "spine", f"{__name__}:days")
     words = ["bench", "spine", "--out", str(tmp_path), *(() if is_ended else ("--quick",))]
     result = CliRunner().invoke(cli, words)

@@ -16,7 +16,7 @@ from embodied_mem.benchmarks.world.baselines import SAME_PLACE_M, AppendOnly, Ba
 from embodied_mem.benchmarks.world.chronicle import CannotAnswer, Item, Point
 from embodied_mem.errors import MissingExtra
 
-MOST_RESULTS = 100
+MOST_RESULTS = 400
 MOST_KEPT = 1_000_000
 EVERY_NS = 1_000_000_000
 """A caption at about the same place is added at most this often: more only crowds the search."""

@@ -112,16 +112,24 @@ class Roster:
     ) -> Int64[np.ndarray, "k"]:
         """Slots, in order, of the things whose box is within `margin_m` of a box, along each axis."""
         lowest, highest = low - margin_m, high + margin_m
-        slots = self._around(_cells_under(lowest.tolist(), highest.tolist()))
+        is_bounded = bool(np.isfinite(lowest).all() and np.isfinite(highest).all())
+        slots = (
+            self._around(_cells_under(lowest.tolist(), highest.tolist()))
+            if is_bounded
+            else self._everything()
+        )
         is_near = (self.low[slots] <= highest) & (self.high[slots] >= lowest)
         return np.asarray(slots[is_near.all(axis=1)])
 
     def _around(self, cells: Cells) -> Int64[np.ndarray, "k"]:
         """Slots of what may lie over some squares of the floor."""
         if _num(cells) >= len(self._in_cell):
-            return np.arange(len(self._things))
+            return self._everything()
         found = self._wide.union(*(self._in_cell[cell] for cell in _each(cells) if cell in self._in_cell))
         return np.array(sorted(found), dtype=np.int64)
+
+    def _everything(self) -> Int64[np.ndarray, "n"]:
+        return np.arange(len(self._things))
 
     def _enter(self, slot: int, cells: Cells | None) -> None:
         """Note over which squares a thing lies now."""

@@ -7,8 +7,9 @@ places before the camera are not mixed up. It is off the tracker's path and chan
 
 from __future__ import annotations
 
+import bisect
 import math
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
@@ -52,7 +53,7 @@ class ShowingLog:
 
     def __init__(self, repository: Repository, config: WorldConfig) -> None:
         self._repository, self._config = repository, config
-        self._ended: deque[tuple[int, Showing]] = deque()
+        self._ended: list[tuple[int, Showing]] = []  # in order of their ends
         self.num_dropped = int(repository.record(DROPPED, "count") or 0)
         """How many that ended longest ago are no longer kept."""
         self._followed: dict[str, FollowedKind] = defaultdict(FollowedKind)
@@ -66,6 +67,7 @@ class ShowingLog:
                 self._followed[showing.label].add(resumed(key, showing))
             else:
                 self._ended.append((key, showing))
+        self._ended.sort(key=_ending)
 
     def note(self, percept: Percept, roster: Roster) -> None:
         """Take in what a frame shows; part of the caller's transaction."""
@@ -118,7 +120,7 @@ class ShowingLog:
         for key, showing in self._ended:
             if showing.entity_id in entity_ids:
                 self._repository.delete_record(RECORD, str(key))
-        self._ended = deque(row for row in self._ended if row[1].entity_id not in entity_ids)
+        self._ended = [row for row in self._ended if row[1].entity_id not in entity_ids]
 
     def _pairs(
         self, instances: Sequence[ObservedInstance], known: Sequence[Followed], frame: Frame
@@ -143,7 +145,7 @@ class ShowingLog:
         is_alike_view = is_same_view(one, instance, frame)
         is_other = is_alike_view and alike(one.looks, instance) < SAME_LOOKS
         one.center_world = center
-        if not is_alike_view:
+        if not is_alike_view or is_other:
             one.looks, one.side, one.box = instance.appearance, side_of(instance, frame), instance.box
         # Half a table in view has its middle elsewhere; half a person has walked.
         is_elsewhere &= not instance.is_cut or instance.label in self._config.agent_labels
@@ -189,12 +191,15 @@ class ShowingLog:
     def _end(self, one: Followed) -> None:
         """What it showed until now is over; above `max_showings` the one that ended first is dropped."""
         self._write(one)
-        self._ended.append((one.key, one.showing))
-        if len(self._ended) > self._config.max_showings:
-            key, _ = self._ended.popleft()
+        bisect.insort(self._ended, (one.key, one.showing), key=_ending)
+        num_too_many = len(self._ended) - self._config.max_showings
+        if num_too_many <= 0:
+            return
+        for key, _ in self._ended[:num_too_many]:
             self._repository.delete_record(RECORD, str(key))
-            self.num_dropped += 1
-            self._repository.put_record(DROPPED, "count", str(self.num_dropped).encode())
+        del self._ended[:num_too_many]
+        self.num_dropped += num_too_many
+        self._repository.put_record(DROPPED, "count", str(self.num_dropped).encode())
 
     def _new_key(self) -> int:
         key, self._next_key = self._next_key, self._next_key + 1
@@ -213,6 +218,11 @@ def _entity_at(instance: ObservedInstance, roster: Roster) -> EntityId | None:
     there = [thing for thing in roster.near(low, high, 0.0) if thing.label == instance.label]
     nearest = min(there, key=lambda thing: math.dist(thing.placement.position_world_m, center), default=None)
     return None if nearest is None else nearest.entity_id
+
+
+def _ending(row: tuple[int, Showing]) -> tuple[int, int]:
+    key, showing = row
+    return showing.to_ns, key
 
 
 def _to_bytes(showing: Showing) -> bytes:

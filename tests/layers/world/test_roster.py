@@ -63,3 +63,11 @@ def test_nothing_is_near_an_empty_roster() -> None:
     point = np.zeros((1, 3), dtype=np.float32)
     assert Roster().near(point, point, 10.0) == []
     assert len(Roster().slots_near(point[0], point[0], 10.0)) == 0
+
+
+def test_without_a_limit_everything_is_near() -> None:
+    roster = Roster()
+    for number in range(20):
+        roster.add(thing(number, np.array([7.0 * number, 0.0, 0.0]), np.ones(3)))
+    point = np.zeros(3, dtype=np.float32)
+    assert roster.slots_near(point, point, float("inf")).tolist() == list(range(20))

@@ -161,6 +161,19 @@ def test_only_the_newest_showings_are_kept_and_the_answer_says_how_many_were_dro
     repository.close()
 
 
+def test_a_smaller_number_of_showings_holds_after_a_restart_too(tmp_path: Path) -> None:
+    stage, repository = Stage(), SqliteRepository(tmp_path / "world.sqlite")
+    world = WorldLayer(repository, WorldConfig())
+    blink(world, stage, "bybyby")
+    again = WorldLayer(repository, WorldConfig(max_showings=2))
+    blink(again, stage, "bybyb")
+    kept = shown(again, "bottle")
+    assert len(kept) == 3  # two that ended and the one that goes on
+    assert [one.from_ns for one in kept] == sorted(one.from_ns for one in kept)
+    assert "older showings were dropped" in again.shown("bottle").reason
+    repository.close()
+
+
 def test_the_memory_answers_what_was_shown() -> None:
     stage = Stage()
     lamp(stage, "blue")
