@@ -121,9 +121,10 @@ class TrackPersonEnv(HomeTaskEnv):
         return self._space.point_of(self._space.nearest_free(*there, self._reachable))
 
     def _is_in_the_way(self) -> bool:
-        """Whether somebody stands or comes right before the robot."""
+        """Whether somebody who still has to walk on stands or comes right before the robot: waiting for others is in vain."""
         robot, people = self.world.robot, self.walks.poses[min(self._since + 1, NUM_STEPS - 1), :, :2]
-        away = people - (robot.x, robot.y)
+        goes_on = (people != self.walks.poses[-1, :, :2]).any(axis=1)
+        away = people[goes_on] - (robot.x, robot.y)
         aside = [abs(wrap_angle(math.atan2(y, x) - robot.yaw_rad)) for x, y in away.tolist()]
         return any(
             a < math.radians(50.0) and math.hypot(*d) < 1.0 for a, d in zip(aside, away.tolist(), strict=True)

@@ -88,7 +88,7 @@ def test_the_cue_shows_whom_to_follow() -> None:
     env.close()
 
 
-@pytest.mark.parametrize("seed", [SEED, 3, 4])
+@pytest.mark.parametrize("seed", [SEED, 3, 4, 74])  # in 74 somebody comes to rest in the robot's way
 def test_the_expert_follows_the_right_one_to_the_end(seed: int) -> None:
     env = make(truth_in_info=True)
     view, _ = env.reset(seed=seed)
