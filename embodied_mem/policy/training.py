@@ -203,9 +203,10 @@ class Trainer:
 
     def trained(self) -> MemoryPolicy:
         """A policy with what has been learned so far, on the CPU; it does not learn on."""
-        policy = MemoryPolicy(self.policy.config)
+        with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten
+            policy = MemoryPolicy(self.policy.config)
         load_policy_state(policy, {name: value.cpu() for name, value in policy_state(self.policy).items()})
-        return policy
+        return policy.eval()
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, whole or not at all."""
@@ -213,7 +214,7 @@ class Trainer:
             "version": CHECKPOINT_VERSION, "policy": dataclasses.asdict(self.policy.config),
             "training": dataclasses.asdict(self.training), "weights": policy_state(self.policy),
             "optimizer": self.optimizer.state_dict(), "step": self.step, "losses": list(self.losses),
-            "about": {**self.about, "seed": str(self.seed)},
+            "about": self._says(),
         }  # fmt: skip
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -221,15 +222,16 @@ class Trainer:
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on where a checkpoint was written: what follows is bit-equal to not having stopped.
+        """Go on where a checkpoint was written: on a CPU, what follows is bit-equal to not having stopped.
 
         Raises:
-            ConfigError: it was made with other options.
+            ConfigError: it was made with other options, from another seed, or says another thing of itself.
         """
         state = _read(path)
         ours = {
             "policy": dataclasses.asdict(self.policy.config),
             "training": dataclasses.asdict(self.training),
+            "about": self._says(),
         }
         for part, options in ours.items():
             differing = sorted(key for key, value in options.items() if state[part].get(key) != value)
@@ -240,6 +242,9 @@ class Trainer:
         load_policy_state(self.policy, state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.losses = int(state["step"]), list(state["losses"])
+
+    def _says(self) -> dict[str, str]:
+        return {**self.about, "seed": str(self.seed)}
 
     def _batches_from(self, step: int) -> Iterator[np.ndarray]:
         batches = self.data.batches(self.training.batch_size, np.random.default_rng(self.seed))

@@ -103,6 +103,13 @@ def test_slots_that_exchange_their_memories_act_on_each_others(bank: BankKind) -
         assert torch.allclose(ours.double(), theirs.double(), atol=1e-5), name
 
 
+def test_a_trained_policy_does_not_move_the_callers_random_numbers() -> None:
+    trainer = Trainer(SMALL, BRIEF, TrainingSet(demonstrations(2), SMALL), seed=1)
+    before = torch.random.get_rng_state()
+    assert not trainer.trained().training
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_what_follows_the_wait_is_half_of_what_is_learned_from() -> None:
     one = demonstrations(1)[0]
     watching = replace(one, is_acting=np.ones(4, dtype=bool), num_before=3)
@@ -144,6 +151,10 @@ def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
     other = Trainer(SMALL, TrainingConfig(steps=6, batch_size=4), data, seed=1)
     with pytest.raises(ConfigError, match="batch_size"):
         other.resume(tmp_path / "c.pt")
+    with pytest.raises(ConfigError, match=r"about.*seed"):
+        Trainer(SMALL, BRIEF, data, seed=2).resume(tmp_path / "c.pt")
+    with pytest.raises(ConfigError, match=r"about.*demos"):
+        Trainer(SMALL, BRIEF, data, seed=1, about={"demos": "1000"}).resume(tmp_path / "c.pt")
     (tmp_path / "c.pt").write_bytes(b"no checkpoint")
     with pytest.raises(DamagedStore, match="cannot be read"):
         load_policy(tmp_path / "c.pt")

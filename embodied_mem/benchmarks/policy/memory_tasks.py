@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import BankKind
-from embodied_mem.policy.training import TrainingConfig
+from embodied_mem.policy.training import Progress, TrainingConfig
 
 GOALS = {
     "tasks.success.mean": Goal(op=">=", value=0.90),
@@ -30,6 +31,8 @@ GOALS = {
 }
 FOLDER = Path("outputs/bench/policy-tasks")
 SIGNIFICANT = 0.05
+TOLD_EVERY = 100
+"""Steps of an optimiser."""
 COMPUTE = 0.6
 """What part of the expert's blocks decisions may run on average."""
 
@@ -72,7 +75,13 @@ def run(*, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
     """The rows of the table above for every task; `quick` takes one task, a short training and a short delay."""
     plan = QUICK if quick else FULL
     rows = task_rows(plan, FOLDER / ("quick" if quick else "full"), progress)
-    config = {"quick": quick, "tasks": dict(plan.tasks), "episodes": plan.episodes, "delay": plan.delay}
+    config = {
+        "quick": quick,
+        "tasks": dict(plan.tasks),
+        "episodes": plan.episodes,
+        "delay": plan.delay,
+        "demos": plan.demos,
+    }
     return BenchmarkResult(name="policy-tasks", rows=tuple(rows), config=config, seeds=plan.seeds)
 
 
@@ -163,7 +172,7 @@ def _runs(
     found = []
     bank, capacity = MEMORIES[memory]
     for seed in plan.seeds:
-        out = folder / f"{task}-{memory}-{seed}"
+        out = folder / f"{task}-{memory}-{plan.demos}-{seed}"
         progress(f"{task}, {memory}, seed {seed}")
         config = TrainConfig(
             task=task,
@@ -178,12 +187,17 @@ def _runs(
         checkpoint = out / "checkpoint.pt"
         if not (out / "curve.json").exists():
             checkpoint = run_training(
-                config,
-                on_step=lambda at: progress(f"{task}, {memory}, seed {seed}: step {at.step}"),  # noqa: B023
+                config, on_step=partial(_tell, progress, f"{task}, {memory}, seed {seed}")
             )
         evaluation = EvalConfig(checkpoint=str(checkpoint), episodes=plan.episodes)
         found.append(run_evaluation(replace(evaluation, delay=delay, swap=swap, compute=compute)))
     return found
+
+
+def _tell(progress: Callable[[str], None], what: str, at: Progress) -> None:
+    """Now and then: where there is no terminal, each time is a line."""
+    if at.step % TOLD_EVERY == 0 or at.step == at.num_steps:
+        progress(f"{what}: step {at.step} of {at.num_steps}")
 
 
 def _share(runs: Sequence[Scores]) -> float:
