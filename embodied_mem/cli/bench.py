@@ -24,7 +24,7 @@ BENCHMARKS = {
     "world-scale": "embodied_mem.benchmarks.world.parts:run_scale",
 }
 """Each takes `quick` and a function that is told what is being measured, and returns a BenchmarkResult, or yields
-several, each with more than the one before.
+several, each with more than the one before; NAME.partial.json holds the last of them until the run is complete.
 """
 WITH_WORDS = {
     "compare": "embodied_mem.benchmarks.suite.compare:run",
@@ -78,12 +78,13 @@ def command(
     from embodied_mem.benchmarks.page import write_page
     from embodied_mem.benchmarks.results import BenchmarkResult, write_json
 
-    console, json_path = output.console(), out / f"{name}.json"
+    console, json_path, partial_path = output.console(), out / f"{name}.json", out / f"{name}.partial.json"
     with output.progress(console, f"bench {name}") as progress:
         run = partial(_runner(name), words) if name in WITH_WORDS else _runner(name)
         found = run(quick=quick, progress=progress)
         for result in [found] if isinstance(found, BenchmarkResult) else found:
-            write_json(result, json_path)  # what comes after may be killed
+            write_json(result, partial_path)  # what comes after may be killed
+    partial_path.replace(json_path)
     html_path = write_page(result, out / f"{name}.html")
     output.print_result(result.as_json(), as_json, lambda: show_rows(result))
     console.print(f"wrote {json_path} and {html_path}")

@@ -35,6 +35,7 @@ def test_progress_is_told_line_by_line_and_what_was_measured_is_kept_when_the_ru
     assert (result.exit_code != 0) == is_ended
     assert "bench spine: day 1\n" in result.output
     assert "bench spine: day 2\n" in result.output
-    (row,) = json.loads((tmp_path / "spine.json").read_text())["rows"]
+    measured = tmp_path / ("spine.partial.json" if is_ended else "spine.json")
+    (row,) = json.loads(measured.read_text())["rows"]
     assert row["value"] == 2
-    assert (tmp_path / "spine.html").exists() != is_ended
+    assert {one.name for one in tmp_path.iterdir()} == {measured.name, *(() if is_ended else ("spine.html",))}

@@ -17,6 +17,8 @@ STATE_AFTER = {"open": "open", "close": "closed"}
 SLIDES = ("push", "pull", "slide", "move")
 """What takes along what is under a thing, too; a pick takes only what is in it."""
 
+OR_MENTION = ", or give an ObjectMention with label and position"
+
 
 def record(state: WorldState, event: Event, known_ns: int) -> WorldDelta:
     """Note a finished event and what it did to things; part of the caller's transaction."""
@@ -79,7 +81,7 @@ def _put(
 def _other(state: WorldState, event: Event, mention: str | ObjectMention) -> Thing | None:
     """A further thing that an event names: a receptacle, a tool. None when unknown."""
     if isinstance(mention, str):
-        return state.thing(mention, named_by=f"event {event.kind!r}")
+        return state.thing(mention, named_by=f"event {event.kind!r}", or_else=OR_MENTION)
     return _nearest(state, mention)
 
 
@@ -87,7 +89,7 @@ def _acted_on(state: WorldState, event: Event) -> Thing | None:
     """The thing that an event names: by id; what the actor holds; or the nearest of its label. None when unknown."""
     mention = event.objects[0]
     if isinstance(mention, str):
-        return state.thing(mention, named_by=f"event {event.kind!r}")
+        return state.thing(mention, named_by=f"event {event.kind!r}", or_else=OR_MENTION)
     if event.kind == "place":
         held = [t for t in state.roster if t.status == "held" and t.holder == event.actor]
         same = [t for t in held if t.label == mention.label]

@@ -61,8 +61,9 @@ class WorldState:
         number, self._next_number = self._next_number, self._next_number + 1
         return f"e{number}"
 
-    def thing(self, entity_id: EntityId, *, named_by: str) -> Thing:
-        """What an id, or one that was retired in its favour, stands for; `named_by` says who asks.
+    def thing(self, entity_id: EntityId, *, named_by: str, or_else: str = "") -> Thing:
+        """What an id, or one that was retired in its favour, stands for; `named_by` says who asks, `or_else` what they may
+        give in place of an id.
 
         Raises:
             UnknownEntity: nothing has that id.
@@ -72,7 +73,7 @@ class WorldState:
             known = [one.entity_id for one in self.roster]
             raise UnknownEntity(
                 f"{named_by} names entity {entity_id!r}, which does not exist.{did_you_mean(entity_id, known)} "
-                "Ask find(...) for ids."
+                f"Ask find(...) for ids{or_else}."
             )
         return found
 

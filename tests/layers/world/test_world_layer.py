@@ -220,6 +220,9 @@ def test_questions_that_cannot_be_asked_say_what_can_be() -> None:
         world.where(" ")
     with pytest.raises(UnknownEntity, match="forget names entity"):
         world.forget("e99")
+    pick = Event(kind="pick", actor="robot", objects=("e99",), start_ns=1, end_ns=2)
+    with pytest.raises(UnknownEntity, match="or give an ObjectMention with label and position"):
+        world.record(pick, 2)
     unknown = world.where("mugg")
     assert unknown.status == "unknown"
     assert "Did you mean 'mug'" in unknown.reason
