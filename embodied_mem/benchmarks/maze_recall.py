@@ -112,20 +112,18 @@ def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -
             )
     settings = parse_settings([*DEFAULTS, *words])
     walks: list[dict[str, Recall]] = []
+    num_steps = QUICK_STEPS if quick else NUM_STEPS
     env = MemoryMazeEnv()
     try:
         for seed in settings.seeds:
             progress(f"maze {seed}")
             memories = {name: make_memory(name) for name in settings.memory}
-            walks.append(
-                recall_objects(env, memories, seed=seed, num_steps=QUICK_STEPS if quick else NUM_STEPS)
-            )
+            walks.append(recall_objects(env, memories, seed=seed, num_steps=num_steps))
     finally:
         env.close()
     rows = [row for name in settings.memory for row in _rows(name, [walk[name] for walk in walks])]
-    return BenchmarkResult(
-        name="maze", rows=tuple(rows), config={"memory": list(settings.memory), "size": "9x9"}, seeds=settings.seeds
-    )  # fmt: skip
+    config = {"memory": list(settings.memory), "size": "9x9", "quick": quick, "num_steps": num_steps}
+    return BenchmarkResult(name="maze", rows=tuple(rows), config=config, seeds=settings.seeds)
 
 
 def _rows(name: str, walks: Sequence[Recall]) -> list[Row]:

@@ -80,7 +80,7 @@ def run_training(
     demonstrations = demonstrate(config.task, range(first, first + config.demos), on_demo)
     trainer = Trainer(
         config.policy, config.training, TrainingSet(demonstrations, config.policy), seed=config.seed,
-        about={"task": config.task, "demos": str(config.demos)},
+        about={"task": config.task, "demos": str(config.demos)}, device=config.device,
     )  # fmt: skip
     if config.resume and checkpoint.exists():
         trainer.resume(checkpoint)

@@ -13,7 +13,8 @@ from embodied_mem.policy.training import TrainingConfig
 class TrainConfig:
     """One training: `demos` episodes of the scripted expert on `task`, a policy whose banks make room by `bank`.
 
-    With `resume` it goes on from the checkpoint under `out`, if there is one.
+    With `resume` it goes on from the checkpoint under `out`, if there is one. `device` is torch's name of where it trains; None takes
+    a GPU where there is one.
     """
 
     task: str = "RearrangeBlock"
@@ -24,6 +25,7 @@ class TrainConfig:
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     resume: bool = True
+    device: str | None = None
     out: str = "outputs/train"
 
     @property
