@@ -310,9 +310,11 @@ def test_osmesa_draws_what_egl_draws() -> None:
         "seen, _ = env.reset(seed=7); env.close(); sys.stdout.write(seen['rgb'].tobytes().hex())"
     )
     pictures = []
+    # The renderer that this process has taken names its platform in the environment.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYOPENGL_PLATFORM"}
     for renderer in ("egl", "osmesa") if find_library("OSMesa") else ("egl",):
         drawn = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "MUJOCO_GL": renderer}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", code], env={**inherited, "MUJOCO_GL": renderer}, capture_output=True, text=True, check=True
         )  # fmt: skip
         pictures.append(np.frombuffer(bytes.fromhex(drawn.stdout), dtype=np.uint8).astype(float))
     assert len(pictures[0]) == 32 * 32 * 3
