@@ -11,8 +11,9 @@ from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, Floo
 STEP_M = 0.1
 """Lower than this above the floor nothing stops a robot's wheels (and depth noise lies on the floor)."""
 ROBOT_HEIGHT_M = 1.35
-TALL_M, BELOW_CEILING_M = (1.35, 1.95), (1.95, 2.35)
-"""Between these heights most furniture has ended, all but walls has, and ceilings have not begun."""
+ABOVE_SEATS_M, TALL_M, BELOW_CEILING_M = (0.8, 1.35), (1.35, 1.95), (1.95, 2.35)
+"""Between these heights beds, seats and tables have ended, most furniture has, all but walls has and ceilings have not
+begun."""
 BLOCKED_SHARE = 0.3
 MIN_KNOWN_CELLS = 2
 MARGIN_CELLS = 2
@@ -33,9 +34,10 @@ def floor_map(
     shape = (int(size[0]), int(size[1]))
     free = _heights(free_world, low, cell_m, shape, floor_z_m)
     occupied = _heights(occupied_world, low, cell_m, shape, floor_z_m)
+    drivable = _drivable(free, occupied, shape)
     return FloorMap(
         origin_world_m=(float(low[0]), float(low[1])), cell_m=cell_m, floor_z_m=floor_z_m,
-        drivable=_drivable(free, occupied, shape), open_above=_open_above(free, occupied, shape),
+        drivable=drivable, open_above=_open_above(free, occupied, drivable),
         is_shut=_closed(_band(free, occupied, shape, TALL_M)[1]),
     )  # fmt: skip
 
@@ -62,14 +64,19 @@ def _drivable(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int8[
     return grid.reshape(shape)
 
 
-def _open_above(free: Columns, occupied: Columns, shape: tuple[int, int]) -> Int8[np.ndarray, "nx ny"]:
-    """What the cells below the ceiling say, else those below them: walls go on where wardrobes end.
+def _open_above(
+    free: Columns, occupied: Columns, drivable: Int8[np.ndarray, "nx ny"]
+) -> Int8[np.ndarray, "nx ny"]:
+    """What the cells below the ceiling say, else those below them: walls go on where wardrobes end. Where nothing that
+    high was seen, free space above seats or on the floor will do: walls stand on the floor.
 
     A column is blocked when `BLOCKED_SHARE` of its known cells are occupied: noise in the poses tears walls open.
     """
-    grid = np.full(shape, FLOOR_UNKNOWN, dtype=np.int8)
+    is_told, is_blocked = _band(free, occupied, drivable.shape, ABOVE_SEATS_M)
+    has_no_wall = (drivable == FLOOR_FREE) | is_told & ~is_blocked
+    grid = np.where(has_no_wall, FLOOR_FREE, FLOOR_UNKNOWN).astype(np.int8)
     for band_m in (TALL_M, BELOW_CEILING_M):
-        is_told, is_blocked = _band(free, occupied, shape, band_m)
+        is_told, is_blocked = _band(free, occupied, drivable.shape, band_m)
         grid[is_told] = np.where(is_blocked, FLOOR_BLOCKED, FLOOR_FREE)[is_told]
     return np.where(_closed(grid == FLOOR_BLOCKED), FLOOR_BLOCKED, grid).astype(np.int8)
 

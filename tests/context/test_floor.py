@@ -26,3 +26,16 @@ def test_what_lies_on_a_wardrobe_is_in_the_room_where_the_wardrobe_stands() -> N
     areas = find_areas(plan(blocked=(wardrobe,)))
     bedroom = next(area for area in areas if area.contains(np.array([BEDROOM_POINT]))[0])
     assert bedroom.contains(np.array([[8.2, 3.6, 1.95]]))[0]
+
+
+@pytest.mark.parametrize(
+    "beneath", [(), (Box(min_m=(2.6, 0.0, 0.0), max_m=(3.0, 4.0, 0.5)),)], ids=["floor", "bench"]
+)
+def test_a_room_goes_on_where_nobody_looked_up_above_a_free_floor_or_a_bench(
+    beneath: tuple[Box, ...],
+) -> None:
+    above_a_strip = Box(min_m=(2.6, 0.0, 1.35), max_m=(3.0, 4.0, 2.4))
+    areas = find_areas(plan(blocked=beneath, unseen=(above_a_strip,)))
+    points = np.array([(1.0, 2.0, 1.2), (2.8, 2.0, 1.2), (3.5, 2.0, 1.2)])
+    assert len(areas) == 3
+    assert any(area.contains(points).all() for area in areas)

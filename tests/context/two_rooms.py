@@ -28,9 +28,12 @@ CAMERA = PinholeCamera(fx=40.0, fy=40.0, cx=19.5, cy=14.5, width_px=40, height_p
 KITCHEN_POINT, HALL_POINT, BEDROOM_POINT = (2.0, 2.0, 1.2), (4.75, 2.0, 1.2), (7.3, 2.0, 1.2)
 
 
-def plan(*, blocked: tuple[Box, ...] = (), walls_seen_to_m: float = SIZE_M[2]) -> FloorMap:
-    """The floor plan that a map of the home gives; `blocked` boxes stand on the floor. Above `walls_seen_to_m` rays
-    have cut through the walls, except by the doors, as they do where a wall is seen only at a grazing angle.
+def plan(
+    *, blocked: tuple[Box, ...] = (), unseen: tuple[Box, ...] = (), walls_seen_to_m: float = SIZE_M[2]
+) -> FloorMap:
+    """The floor plan that a map of the home gives; `blocked` boxes stand on the floor, `unseen` ones were never in view.
+    Above `walls_seen_to_m` rays have cut through the walls, except by the doors, as they do where a wall is seen only
+    at a grazing angle.
     """
     axes = [np.arange(CELL_M / 2, size, CELL_M) for size in SIZE_M]
     cells = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -42,8 +45,11 @@ def plan(*, blocked: tuple[Box, ...] = (), walls_seen_to_m: float = SIZE_M[2]) -
         is_occupied |= is_wall & ~is_doorway & is_seen
     for box in blocked:
         is_occupied |= box.contains(cells)
+    is_known = np.ones(len(cells), dtype=bool)
+    for box in unseen:
+        is_known &= ~box.contains(cells)
     cells = cells.astype(np.float32)
-    floor = floor_map(cells[~is_occupied], cells[is_occupied], CELL_M)
+    floor = floor_map(cells[~is_occupied & is_known], cells[is_occupied & is_known], CELL_M)
     assert floor is not None
     return floor
 

@@ -88,6 +88,11 @@ def _labels_by(truth: Chronicle, rng: np.random.Generator) -> Iterator[Params]:
         yield {"label": labels[int(rng.integers(len(labels)))], "by_ns": params["second_ns"], **params}
 
 
+def _by_moments(truth: Chronicle, rng: np.random.Generator) -> Iterator[Params]:
+    for params in _moments(truth, rng):
+        yield {"by_ns": params["second_ns"]}
+
+
 def _one(c: Chronicle, label: str) -> Item:
     """The one thing of a label; a memory that believes in several takes the one it names first."""
     found = c.named(label)
@@ -171,8 +176,8 @@ def _how_many(c: Chronicle, p: Params) -> int:
 
 
 def _how_diverse(c: Chronicle, p: Params) -> int:
-    """How many kinds of movable things there are in the home."""
-    return len(c.labels())
+    """How many of the kinds of movable things that are there now had been in view by a moment."""
+    return sum(_was_seen(c, {**p, "label": label}) for label in c.labels())
 
 
 def _first_of(c: Chronicle, p: Params) -> str:
@@ -250,7 +255,7 @@ def ost_types() -> list[OstType]:
         OstType(name="existence", group=seen, ask=_was_seen, vary=_labels_by),
         OstType(name="existence.temporal", group=seen, ask=_seen_in, vary=_labels_by),
         OstType(name="quantity", group=seen, ask=_how_many, vary=_labels_by),
-        OstType(name="diversity", group=seen, ask=_how_diverse, vary=_whole_day),
+        OstType(name="diversity", group=seen, ask=_how_diverse, vary=_by_moments),
         OstType(name="order", group=seen, ask=_first_of, vary=_two_things),
         OstType(name="direction.judgement", group=place, ask=_direction, vary=_views),
         OstType(name="direction.estimation", group=place, ask=_bearing, vary=_views, is_right=_is_near_angle),
@@ -261,7 +266,3 @@ def ost_types() -> list[OstType]:
         ),
         OstType(name="distance.temporal", group=place, ask=_approached, vary=_views),
     ]
-
-
-def _whole_day(truth: Chronicle, rng: np.random.Generator) -> Iterator[Params]:
-    yield {}
