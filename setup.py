@@ -69,6 +69,7 @@ EXTRAS = {
     "demos": ["moviepy", "pyarrow"],
     "baselines": ["emem", "octomap-python", "spark-dsg"],
     "harness": ["vla-eval"],
+    "panda": ["gymnasium-robotics"],
     "dev": [
         "hypothesis",
         "markdown-it-py",

@@ -11,6 +11,7 @@ OBS_MODES = ("rgb", "depth", "segmentation")
 CONTROLS = ("key_pose", "velocity")
 INSTANCE_IDS = ("shuffled", "constant")
 CAMERA_CHOICES = ("front", "top", "side")
+ROBOTS = ("gripper", "panda")
 VELOCITY_PATIENCE = 16
 """How many more steps an episode lasts when each step moves the gripper a little."""
 
@@ -21,9 +22,9 @@ class TabletopConfig(CheckedOptions):
 
     image_size: (height, width) in pixels. cameras: the first gives the keys rgb, depth, ...; others rgb_<camera>, ...
     obs_modes: which images there are. control: "key_pose" (each action a place to go to) or "velocity" (each action a
-    small motion). delay: steps for which the gate stays shut. interference: distracting scenes shown behind the gate.
-    strict: the first commit ends the episode and the gate tidies up, so that chance is proven; False: the published
-    rules of MemoryBench and MIKASA. noise: 0 perfect images, 1 a cheap RGB-D camera's. instance_ids: "shuffled" draws
+    small motion). robot: "gripper" (without an arm) or "panda" (with one; extra `panda`). delay: steps for which the
+    gate stays shut. interference: distracting scenes shown behind the gate. strict: the first commit ends the episode
+    and the gate tidies up, so that chance is proven; False: the published rules of MemoryBench and MIKASA. noise: 0 perfect images, 1 a cheap RGB-D camera's. instance_ids: "shuffled" draws
     segmentation ids anew at every frame. truth_in_info: adds the hidden variable and the phase to `info["truth"]`.
     """
 
@@ -31,6 +32,7 @@ class TabletopConfig(CheckedOptions):
     cameras: tuple[str, ...] = ("front",)
     obs_modes: tuple[str, ...] = OBS_MODES
     control: str = "key_pose"
+    robot: str = "gripper"
     delay: int = 2
     interference: int = 0
     strict: bool = True
@@ -52,6 +54,7 @@ class TabletopConfig(CheckedOptions):
         self._require(
             "obs_modes", _is_choice(self.obs_modes, OBS_MODES), f"one or more of {OBS_MODES}, each once"
         )
+        self._require("robot", self.robot in ROBOTS, f"one of {ROBOTS}")
         self._require("control", self.control in CONTROLS, f"one of {CONTROLS}")
         self._require("delay", 1 <= self.delay <= 10_000, "1 to 10000 steps")
         self._require("interference", 0 <= self.interference <= 10_000, "0 to 10000 scenes")

@@ -22,11 +22,11 @@ from .config import TabletopConfig, make_config
 from .episode import Episode, Streams, draw_hidden
 from .interference import gate_props
 from .props import CATEGORIES, ID_DIVISOR
+from .robots import make_robot
 from .task import Hidden
 from .world import HIGH_M, LOW_M, Deed, TableWorld
 
 Observation = dict[str, Any]
-ROBOT = "robot"
 FAR_DEPTH_M = 45.0
 EVENT_KINDS = {"press": "press", "pick": "pick", "place": "place", "pull": "open"}
 
@@ -50,7 +50,8 @@ class TabletopEnv(gymnasium.Env[Observation, np.ndarray]):
                 f"interference is {self.config.interference}; {task} has no gate. Leave it at 0."
             )
         height, width = self.config.image_size
-        self._table = TableWorld((*self.task.facts.props, *gate_props()), height_px=height, width_px=width)
+        props, robot = (*self.task.facts.props, *gate_props()), make_robot(self.config.robot)
+        self._table = TableWorld(props, robot, height_px=height, width_px=width)
         self._cameras = TableCameras(self._table, self.config)
         self.observation_space = _observation_space(self.config)
         self.action_space = spaces.Box(-1.0, 1.0, (4,), np.float32)

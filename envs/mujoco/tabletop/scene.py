@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from ..mjcf import FAR_M, NEAR_M
-from .props import DARK, GREY, WHITE, Colour, Prop, Solid
+from .props import Prop, Solid
+from .robots import Robot
+from .solids import add_geom
 
 CAMERAS: dict[str, tuple[str, str]] = {
     "front": ("-0.50 0 0.72", "0 -1 0 0.805 0 0.593"),
@@ -15,10 +17,9 @@ CAMERAS: dict[str, tuple[str, str]] = {
 }
 """Name -> position (m) and the picture's x and y axes in world."""
 FOVY_DEG = 48.0
-PALM, FINGERS = "palm", ("finger_left", "finger_right")
 
 
-def write_scene(props: Sequence[Prop], *, height_px: int, width_px: int) -> str:
+def write_scene(props: Sequence[Prop], robot: Robot, *, height_px: int, width_px: int) -> str:
     """MJCF text. Bodies are named as their props, geoms `<prop>/<number>`."""
     root = ET.Element("mujoco", model="tabletop")
     ET.SubElement(root, "statistic", extent="1", center="0 0 0")
@@ -35,37 +36,10 @@ def write_scene(props: Sequence[Prop], *, height_px: int, width_px: int) -> str:
     for name, (position, axes) in CAMERAS.items():
         ET.SubElement(world, "camera", name=name, pos=position, xyaxes=axes, fovy=str(FOVY_DEG))
     table = Solid(shape="box", size_m=(0.9, 0.9, 0.04), offset_m=(0.0, 0.0, -0.02))
-    _geom(world, "table/0", table, (0.72, 0.64, 0.52))
-    _gripper(world)
+    add_geom(world, "table/0", table, (0.72, 0.64, 0.52))
+    robot.add_to(root)
     for prop in props:
         body = ET.SubElement(world, "body", name=prop.name, mocap="true", pos="0 0 -60")
         for number, solid in enumerate(prop.solids):
-            _geom(body, f"{prop.name}/{number}", solid, solid.colour or prop.colour)
+            add_geom(body, f"{prop.name}/{number}", solid, solid.colour or prop.colour)
     return ET.tostring(root, encoding="unicode")
-
-
-def _gripper(world: ET.Element) -> None:
-    """The palm's frame is the point between the fingertips."""
-    palm = ET.SubElement(world, "body", name=PALM, mocap="true")
-    _geom(palm, "palm/0", Solid(shape="box", size_m=(0.04, 0.12, 0.03), offset_m=(0.0, 0.0, 0.085)), GREY)
-    _geom(palm, "palm/1", Solid(shape="cylinder", size_m=(0.05, 0.14), offset_m=(0.0, 0.0, 0.17)), WHITE)
-    for name in FINGERS:
-        finger = ET.SubElement(world, "body", name=name, mocap="true")
-        _geom(
-            finger,
-            f"{name}/0",
-            Solid(shape="box", size_m=(0.018, 0.008, 0.075), offset_m=(0.0, 0.0, 0.035)),
-            DARK,
-        )
-
-
-def _geom(body: ET.Element, name: str, solid: Solid, colour: Colour) -> None:
-    half = [size / 2 for size in solid.size_m]
-    ET.SubElement(
-        body, "geom", name=name, type=solid.shape, size=_text(half), pos=_text(solid.offset_m),
-        rgba=_text((*colour, 1.0)), contype="0", conaffinity="0",
-    )  # fmt: skip
-
-
-def _text(numbers: Sequence[float]) -> str:
-    return " ".join(f"{n:.6g}" for n in numbers)

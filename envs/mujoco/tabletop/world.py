@@ -15,7 +15,8 @@ from jaxtyping import Float64
 
 from ..engine import mujoco
 from .props import CATEGORIES, Colour, Prop, Vector3
-from .scene import CAMERAS, FINGERS, PALM, write_scene
+from .robots import ROBOT, Robot
+from .scene import CAMERAS, write_scene
 
 AWAY: Vector3 = (0.0, 0.0, -60.0)
 HOME: Vector3 = (-0.10, 0.32, 0.24)
@@ -41,13 +42,15 @@ class Deed:
 class TableWorld:
     """The model, where its props are, and the gripper. Positions are undersides' centres in the table's frame."""
 
-    def __init__(self, props: Sequence[Prop], *, height_px: int, width_px: int) -> None:
+    def __init__(self, props: Sequence[Prop], robot: Robot, *, height_px: int, width_px: int) -> None:
         self.props = {prop.name: prop for prop in props}
         self.model: Any = mujoco.MjModel.from_xml_string(
-            write_scene(props, height_px=height_px, width_px=width_px)
+            write_scene(props, robot, height_px=height_px, width_px=width_px)
         )
         self.data: Any = mujoco.MjData(self.model)
-        self._slot = {name: int(self.model.body(name).mocapid[0]) for name in (PALM, *FINGERS, *self.props)}
+        self._slot = {name: int(self.model.body(name).mocapid[0]) for name in self.props}
+        self._robot = robot
+        robot.find_in(self.model, self.data)
         self._camera_home = self.model.cam_pos.copy()
         self._colours = self.model.geom_rgba.copy()
         self.instances, self.instance_of_geom = self._instances()
@@ -120,9 +123,10 @@ class TableWorld:
         self.data.mocap_pos[self._slot[name]] = place
 
     def act(self, target: Float64[np.ndarray, "3"], *, close: bool) -> list[Deed]:
-        """Go to `target` (clipped to the reach) with what is held, then open or close. Returns what that did."""
+        """Go to `target` (or as near as the robot gets) with what is held, then open or close. Returns what that did."""
         x, y, z = np.clip(target, LOW_M, HIGH_M).tolist()
-        self.tip = self._drag((x, y, z)) if self.holding else (x, y, z)
+        goal = self._robot.reach((x, y, z))
+        self.tip = self._drag(goal) if self.holding else goal
         deeds = self._pressed()
         if close and not self.is_closed:
             deeds += self._grasp()
@@ -230,22 +234,18 @@ class TableWorld:
         return max(under, default=0.0)
 
     def _show_gripper(self) -> None:
-        x, y, z = self.tip
-        self.data.mocap_pos[self._slot[PALM]] = (x, y, z)
-        for name, side in zip(FINGERS, (1.0, -1.0), strict=True):
-            self.data.mocap_pos[self._slot[name]] = (x, y + side * (self.opening_m / 2 + 0.004), z)
+        self._robot.show(self.tip, self.opening_m)
 
     def _paint_geom(self, geom: str, colour: Colour) -> None:
         self.model.geom_rgba[int(self.model.geom(geom).id), :3] = colour
 
     def _instances(self) -> tuple[tuple[int, ...], np.ndarray]:
         """Category index of each instance (0 is void), and which instance each geom belongs to."""
-        owners = ["void", "table", "robot", *self.props]
-        kinds = ["void", "table", "robot", *(prop.category for prop in self.props.values())]
+        owners = ["void", "table", ROBOT, *self.props]
+        kinds = ["void", "table", ROBOT, *(prop.category for prop in self.props.values())]
         of_geom = np.zeros(self.model.ngeom, dtype=np.int32)
         for geom in range(self.model.ngeom):
-            owner = self.model.geom(geom).name.split("/")[0]
-            of_geom[geom] = owners.index("robot" if owner in (PALM, *FINGERS) else owner)
+            of_geom[geom] = owners.index(self.model.geom(geom).name.split("/")[0])
         return tuple(CATEGORIES.index(kind) for kind in kinds), of_geom
 
 
