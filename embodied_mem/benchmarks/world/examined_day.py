@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def _ask(
     totals: Totals,
     seed: int,
     most: int,
-    spent: frozenset[Key] | set[Key] = frozenset(),
+    spent: AbstractSet[Key] = frozenset(),
 ) -> Counter[Key]:
     """Up to `most` questions of each family and type that is not `spent`; how many of which there were."""
     families = [one for one in finding_dory() if (one.category, one.name) not in spent]
