@@ -16,6 +16,7 @@ NEAR_M, OF_SIZE = 0.05, 0.3
 """Something is where it was within this distance, or this share of its diagonal when that is larger."""
 SAME_SIDE = math.cos(math.radians(20.0))
 HIDDEN_M = 0.1
+BEHIND_M = 1e-6
 
 
 @dataclass(kw_only=True)
@@ -67,10 +68,11 @@ class FollowedKind:
         self._last_ns[one.row] = one.showing.to_ns
 
     def keep(self, chosen: Sequence[Followed]) -> None:
-        """Follow these only."""
-        self._all = []
-        for one in chosen:
-            self.add(one)
+        """Of all that are followed, go on with these only."""
+        rows = [one.row for one in chosen]
+        self._all, self._places, self._last_ns = list(chosen), self._places[rows], self._last_ns[rows]
+        for row, one in enumerate(chosen):
+            one.row = row
 
     def near(self, seen_at: Float64[np.ndarray, "n 3"], since_ns: int) -> list[Followed]:
         """Those that rest at one of these points, or were seen since `since_ns` and may be anywhere near."""
@@ -118,13 +120,18 @@ def alike(looks: Float32[np.ndarray, "d"] | None, instance: ObservedInstance) ->
 
 def is_in_view(center_world: tuple[float, float, float], frame: Frame) -> bool:
     """Whether the camera sees a place: nothing nearer stands before it."""
-    (point,) = points = transform(invert(frame.T_world_camera), np.array([center_world]))
-    ((u, v),) = project(frame.camera, points)
+    # Plain floats: one point at a time, asked for dozens of times a frame.
+    rows, camera = frame.T_world_camera[:3].tolist(), frame.camera
+    away = [one - row[3] for one, row in zip(center_world, rows, strict=True)]
+    x, y, z = (sum(row[axis] * one for row, one in zip(rows, away, strict=True)) for axis in range(3))
+    if z <= BEHIND_M:
+        return False
+    u, v = x / z * camera.fx + camera.cx, y / z * camera.fy + camera.cy
     height, width = frame.depth_m.shape
     if not (-0.5 <= u < width - 0.5 and -0.5 <= v < height - 0.5):
-        return False  # NaN: behind the camera
+        return False
     measured_m = float(frame.depth_m[round(v), round(u)])
-    return bool(measured_m > 0.0 and measured_m > point[2] - HIDDEN_M)
+    return measured_m > 0.0 and measured_m > z - HIDDEN_M
 
 
 def pixels_of(instance: ObservedInstance, frame: Frame) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -84,6 +84,11 @@ class Roster:
         self.low[slot] = self.high[slot] = EMPTY
         self._enter(slot, None)
 
+    def ordered(self, entity_ids: Iterable[EntityId]) -> list[Thing]:
+        """Those things of the given ids that there are, in the order of iteration."""
+        slots = sorted(self._slots[entity_id] for entity_id in entity_ids if entity_id in self._slots)
+        return [thing for slot in slots if (thing := self._things[slot]) is not None]
+
     def at(self, slots: Int64[np.ndarray, "k"]) -> list[Thing]:
         found = [self._things[slot] for slot in slots]
         return [thing for thing in found if thing is not None]
@@ -112,12 +117,9 @@ class Roster:
     ) -> Int64[np.ndarray, "k"]:
         """Slots, in order, of the things whose box is within `margin_m` of a box, along each axis."""
         lowest, highest = low - margin_m, high + margin_m
-        is_bounded = bool(np.isfinite(lowest).all() and np.isfinite(highest).all())
-        slots = (
-            self._around(_cells_under(lowest.tolist(), highest.tolist()))
-            if is_bounded
-            else self._everything()
-        )
+        ends_m = (lowest.tolist(), highest.tolist())
+        is_bounded = all(map(math.isfinite, (*ends_m[0], *ends_m[1])))
+        slots = self._around(_cells_under(*ends_m)) if is_bounded else self._everything()
         is_near = (self.low[slots] <= highest) & (self.high[slots] >= lowest)
         return np.asarray(slots[is_near.all(axis=1)])
 

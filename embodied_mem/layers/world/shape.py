@@ -42,15 +42,30 @@ class Shape:
         if not len(points_world):
             return
         points = points_world[:: -(-len(points_world) // MAX_POINTS)]
-        cells = np.zeros((len(points), 11), dtype=np.float32)
-        cells[:, MEAN] = cells[:, LOW] = cells[:, HIGH] = points
-        cells[:, HITS] = 1
-        keys, cells = _grouped(_keys(points, self.cell_m), cells)
-        cells[:, HITS] = 1
-        self._put(keys, cells)
+        self._join(*_one_view(points, self.cell_m))
         while len(self) > self.max_cells:
             self.cell_m *= 2
             self._put_all(_keys(self.points_world, self.cell_m), self._cells)
+
+    def _join(self, keys: Int64[np.ndarray, "m"], cells: Float32[np.ndarray, "m 11"]) -> None:
+        """What `_put` does, for keys in order of which none is there twice: most are known, and stay where they are."""
+        slots = np.searchsorted(self._keys, keys)
+        is_known = slots < len(self._keys)
+        is_known[is_known] = self._keys[slots[is_known]] == keys[is_known]
+        if is_known.any():
+            at, seen = slots[is_known], cells[is_known]
+            known = self._cells[at]
+            joined = known + seen
+            joined[:, MEAN] = known[:, MEAN] * known[:, HITS, None] + seen[:, MEAN] * seen[:, HITS, None]
+            joined[:, MEAN] /= joined[:, HITS, None]
+            joined[:, LOW] = np.minimum(known[:, LOW], seen[:, LOW])
+            joined[:, HIGH] = np.maximum(known[:, HIGH], seen[:, HIGH])
+            self._cells = self._cells.copy()
+            self._cells[at] = joined
+        if not is_known.all():
+            is_new = ~is_known
+            self._keys = np.insert(self._keys, slots[is_new], keys[is_new])
+            self._cells = np.insert(self._cells, slots[is_new], cells[is_new], axis=0)
 
     def _put(self, keys: Int64[np.ndarray, "m"], cells: Float32[np.ndarray, "m 11"]) -> None:
         self._put_all(np.concatenate([self._keys, keys]), np.concatenate([self._cells, cells]))
@@ -88,9 +103,9 @@ class Shape:
     def box(self) -> Box:
         """The box of the cells seen at least twice, when they are most of them; else of all (at least one)."""
         is_sure = self._cells[:, HITS] >= 2
-        if 2 * np.count_nonzero(is_sure) < len(is_sure):
-            is_sure[:] = True
-        sure = self._cells[is_sure]
+        num_sure = np.count_nonzero(is_sure)
+        is_partly = len(is_sure) <= 2 * num_sure < 2 * len(is_sure)
+        sure = self._cells[is_sure] if is_partly else self._cells
         low, high = bounds(sure[:, LOW])[0], bounds(sure[:, HIGH])[1]
         return Box(min_m=tuple(low.tolist()), max_m=tuple(high.tolist()))
 
@@ -116,13 +131,37 @@ def _keys(points: Float32[np.ndarray, "n 3"], cell_m: float) -> Int64[np.ndarray
     return np.asarray((cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2])
 
 
+def _one_view(
+    points: Float32[np.ndarray, "n 3"], cell_m: float
+) -> tuple[Int64[np.ndarray, "k"], Float32[np.ndarray, "k 11"]]:
+    """One view's points as cells, each seen once however many points fall into it. Keys come out sorted."""
+    keys = _keys(points, cell_m)
+    order = np.argsort(keys, kind="stable")
+    ordered, rows = keys[order], points[order]
+    starts = _starts(ordered)
+    cells = np.zeros((len(starts), 11), dtype=np.float32)
+    num_points = np.diff(starts, append=len(rows)).astype(np.float32)
+    cells[:, MEAN] = np.add.reduceat(rows, starts, axis=0) / num_points[:, None]
+    cells[:, LOW] = np.minimum.reduceat(rows, starts, axis=0)
+    cells[:, HIGH] = np.maximum.reduceat(rows, starts, axis=0)
+    cells[:, HITS] = 1
+    return ordered[starts], cells
+
+
+def _starts(ordered: Int64[np.ndarray, "n"]) -> Int64[np.ndarray, "k"]:
+    """Where each run of equal keys begins."""
+    is_start = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_start[1:])
+    return is_start.nonzero()[0]
+
+
 def _grouped(
     keys: Int64[np.ndarray, "n"], cells: Float32[np.ndarray, "n 11"]
 ) -> tuple[Int64[np.ndarray, "k"], Float32[np.ndarray, "k 11"]]:
     """One cell per key: means weighted by hits, extents joined, hits and misses summed. Keys come out sorted."""
     order = np.argsort(keys, kind="stable")
     ordered, rows = keys[order], cells[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    starts = _starts(ordered)
     rows[:, MEAN] *= rows[:, HITS, None]
     joined = np.add.reduceat(rows, starts, axis=0)
     joined[:, MEAN] /= joined[:, HITS, None]

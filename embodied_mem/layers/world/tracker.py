@@ -51,8 +51,8 @@ class Tracker:
         self._touched: dict[EntityId, Thing] = {}
         self._added: list[Thing] = []
         self._looks: dict[EntityId, PointLooks] = {}
-        self._restless = [thing for thing in state.roster if thing.status != "here"]
-        """What is not at its place as the frame comes in; looked up once, since there may be thousands of others."""
+        self._restless = state.restless()
+        """What is not at its place as the frame comes in."""
 
     def run(self) -> WorldDelta:
         """Do all of it; part of the caller's transaction."""

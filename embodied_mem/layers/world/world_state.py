@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
+
+import orjson
 
 from embodied_mem.errors import UnknownEntity, did_you_mean
 from embodied_mem.layers.world.ledger import Ledger
@@ -36,7 +37,7 @@ class WorldState:
         self.roster = Roster()
         self.ledger = Ledger(repository, config)
         self.views = ViewLog(repository, config)
-        header = json.loads(repository.record(LAYER, "header") or b"{}")
+        header = orjson.loads(repository.record(LAYER, "header") or b"{}")
         self.aliases: dict[EntityId, EntityId] = header.get("aliases", {})
         self.apart: set[frozenset[EntityId]] = {frozenset(pair) for pair in header.get("apart", [])}
         self.confused: list[tuple[int, EntityId, EntityId]] = [
@@ -56,6 +57,11 @@ class WorldState:
         shapes = dict(repository.records(SHAPE))
         for key, payload in repository.records(THING):
             self.roster.add(Thing.from_bytes(payload, Shape.from_bytes(shapes[key], config.max_cells)))
+        self._restless = {thing.entity_id for thing in self.roster if thing.status != "here"}
+
+    def restless(self) -> list[Thing]:
+        """What was not at its place when it was last published; there may be thousands of others."""
+        return self.roster.ordered(self._restless)
 
     def new_id(self) -> EntityId:
         number, self._next_number = self._next_number, self._next_number + 1
@@ -160,6 +166,8 @@ class WorldState:
             if thing.entity_id not in self.roster:
                 continue
             changes.extend(self.ledger.publish(thing, self.known_ns))
+            change = set.discard if thing.status == "here" else set.add
+            change(self._restless, thing.entity_id)
             self.repository.put_record(THING, thing.entity_id, thing.to_bytes())
             if not thing.is_shape_saved:
                 self.repository.put_record(SHAPE, thing.entity_id, thing.shape.to_bytes())
@@ -178,7 +186,7 @@ class WorldState:
             "num_merges_dropped": self.num_merges_dropped,
             "next_number": self._next_number,
         }
-        self.repository.put_record(LAYER, "header", json.dumps(header).encode())
+        self.repository.put_record(LAYER, "header", orjson.dumps(header))
 
     def _delete_records(self, entity_id: EntityId) -> None:
         self.repository.delete_record(THING, entity_id)
