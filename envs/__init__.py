@@ -12,17 +12,16 @@ from typing import Any
 
 import gymnasium
 
-from .mujoco.mobile import HOME_TASK_NAMES, HOME_TASKS_WITHOUT_GATE, TRACK_PERSON
-from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES, WITHOUT_GATE
+from .mujoco.mobile import HOME_TASK_NAMES, TRACK_PERSON
+from .mujoco.tabletop import NUM_DISTRACTING_SCENES, TASK_NAMES
 
 HOUSEHOLD_ID = "EmbodiedMem/Household-v0"
 HABITAT_ID = "EmbodiedMem/Habitat-v0"
 TRACKING_ENTRY = "embodied_mem.envs.mujoco.mobile.tracking:TrackPersonEnv"
 MOBILE_ENTRY = "embodied_mem.envs.mujoco.mobile.env:MobileTaskEnv"
 TABLETOP_ENTRY = "embodied_mem.envs.mujoco.tabletop.env:TabletopEnv"
-TASKS_WITHOUT_GATE = (*WITHOUT_GATE, *HOME_TASKS_WITHOUT_GATE)
 
-__all__ = ["HABITAT_ID", "HOUSEHOLD_ID", "TASKS_WITHOUT_GATE", "register_all", "task_id"]
+__all__ = ["HABITAT_ID", "HOUSEHOLD_ID", "register_all", "task_id"]
 
 
 def task_id(task: str, *, num_distracting_scenes: int = 0) -> str:
@@ -41,7 +40,7 @@ def register_all() -> None:
     if HABITAT_ID not in gymnasium.registry:
         gymnasium.register(id=HABITAT_ID, entry_point="embodied_mem.envs.habitat.env:HabitatEnv")
     for task in (*TASK_NAMES, *HOME_TASK_NAMES):
-        for num_scenes in (0,) if task in TASKS_WITHOUT_GATE else (0, NUM_DISTRACTING_SCENES):
+        for num_scenes in (0, NUM_DISTRACTING_SCENES):
             env_id = task_id(task, num_distracting_scenes=num_scenes)
             if env_id not in gymnasium.registry:
                 gymnasium.register(id=env_id, **_made_by(task, num_scenes))

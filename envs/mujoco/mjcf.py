@@ -15,6 +15,14 @@ from .plan import DOOR_HEIGHT_M, DOOR_WIDTH_M, OUTSIDE, WALL_HEIGHT_M, WALL_M, D
 CEILING_GROUP = 4
 CAMERA_HEIGHT_M = 1.20
 CAMERA_FORWARD_M = 0.06
+HEAD = "head"
+AROUND = {
+    "left": ("1 0 0", (0.0, 0.12, 0.0)),
+    "right": ("-1 0 0", (0.0, -0.12, 0.0)),
+    "back": ("0 1 0", (-0.12, 0.0, 0.0)),
+}
+"""Cameras that turn with the head and do not tilt: the picture's x axis, and the place, in the head's frame."""
+ROBOT_CAMERAS = (HEAD, *AROUND)
 ROBOT_RADIUS_M = 0.20
 HAND_OFFSET_M: Vector3 = (0.34, 0.0, 0.72)
 PERSON_HEIGHT_M = 1.72
@@ -278,11 +286,9 @@ def _write_robot(writer: _Writer, world: ET.Element, fovy_deg: float) -> None:
     tilt = ET.SubElement(pan, "body", name="robot head")
     ET.SubElement(tilt, "joint", name="robot tilt", type="hinge", axis="0 1 0")
     writer.geom(tilt, instance, box((0.06, 0.16, 0.08), (-0.02, 0, 0)), ROBOT_COLOUR)
+    fovy = repr(fovy_deg)
     ET.SubElement(
-        tilt,
-        "camera",
-        name="head",
-        pos=_text((CAMERA_FORWARD_M, 0, 0)),
-        xyaxes="0 -1 0 0 0 1",
-        fovy=repr(fovy_deg),
+        tilt, "camera", name=HEAD, pos=_text((CAMERA_FORWARD_M, 0, 0)), xyaxes="0 -1 0 0 0 1", fovy=fovy
     )
+    for name, (right, forward_m) in AROUND.items():
+        ET.SubElement(pan, "camera", name=name, pos=_text(forward_m), xyaxes=f"{right} 0 0 1", fovy=fovy)

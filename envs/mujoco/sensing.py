@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
@@ -40,11 +43,31 @@ class HeadCamera:
         """Colour, depth in metres, segmentation ids, and the true number of pixels of every instance in view."""
         self._view.look_through(self._world.head_camera)
         rgb = self._view.colour()
-        depth, geoms = self._view.depth_and_geoms()
-        instances = np.where(geoms >= 0, self._world.instance_of_geom[geoms], 0)
+        depth, instances = self._depth_and_instances()
         counts = np.bincount(instances.ravel(), minlength=len(self._world.instances))
         pixels = {self._world.instances[i].name: int(counts[i]) for i in np.flatnonzero(counts) if i > 0}
         return rgb, self._measured(depth), self._frame_ids()[instances], pixels
+
+    def see(self, camera: str, modes: Collection[str]) -> dict[str, Any]:
+        """The images asked for (rgb, depth, segmentation) and the geometry of one of the robot's cameras."""
+        self._view.look_through(self._world.model.camera(camera).id)
+        seen: dict[str, Any] = {}
+        if "rgb" in modes:
+            seen["rgb"] = self._view.colour()
+        if "depth" in modes or "segmentation" in modes:
+            depth, instances = self._depth_and_instances()
+            if "depth" in modes:
+                seen["depth"] = self._measured(depth)
+            if "segmentation" in modes:
+                seen["segmentation"] = self._frame_ids()[instances]
+        return {
+            **seen, "intrinsics": self.intrinsics.copy(), "T_world_camera": self._world.T_world_camera(camera)
+        }  # fmt: skip
+
+    def picture(self, camera: str) -> UInt8[np.ndarray, "h w 3"]:
+        """What one of the robot's cameras sees, for people; draws no random numbers."""
+        self._view.look_through(self._world.model.camera(camera).id)
+        return self._view.colour()
 
     def reseed(self, ids_rng: np.random.Generator, noise_rng: np.random.Generator) -> None:
         """Draw ids and noise from other streams from here on."""
@@ -52,6 +75,11 @@ class HeadCamera:
 
     def close(self) -> None:
         self._view.close()
+
+    def _depth_and_instances(self) -> tuple[Float32[np.ndarray, "h w"], Int32[np.ndarray, "h w"]]:
+        """True depth, and the number of the instance that each pixel shows."""
+        depth, geoms = self._view.depth_and_geoms()
+        return depth, np.where(geoms >= 0, self._world.instance_of_geom[geoms], 0)
 
     def _frame_ids(self) -> Int32[np.ndarray, "n"]:
         """The id of every instance in this frame; void stays 0."""

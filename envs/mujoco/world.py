@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from .engine import mujoco
 from .furniture import MovingPart
 from .home import Home
-from .mjcf import HAND_OFFSET_M, ROBOT_RADIUS_M, HomeModel, joint_name
+from .mjcf import HAND_OFFSET_M, HEAD, ROBOT_RADIUS_M, HomeModel, joint_name
 from .parts import Rectangle, Vector3, distance_to_rectangles, rectangle_array, wrap_angle
 from .plan import OUTSIDE, Doorway, Receptacle
 from .stocking import MovableObject, Spot
@@ -101,7 +101,7 @@ class HouseholdWorld:
         self._mocap = {name: int(self.model.body(name).mocapid[0]) for name in (*self.things, PERSON)}
         self._robot_qpos = [self._qpos(f"robot {name}") for name in ("x", "y", "yaw", "pan", "tilt")]
         self._receptacles: dict[str, Receptacle] = {r.name: r for r in self.plan.receptacles}
-        self.head_camera: int = self.model.camera("head").id
+        self.head_camera: int = self.model.camera(HEAD).id
         self._still = rectangle_array(
             [w.bounds for w in self.plan.walls] + [f.footprint() for f in self.plan.furniture]
         )
@@ -124,11 +124,11 @@ class HouseholdWorld:
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
 
-    def T_world_camera(self) -> Float64[np.ndarray, "4 4"]:
-        """Pose of the head camera, OpenCV axes."""
-        T = np.eye(4)
-        T[:3, :3] = self.data.cam_xmat[self.head_camera].reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
-        T[:3, 3] = self.data.cam_xpos[self.head_camera]
+    def T_world_camera(self, camera: str = HEAD) -> Float64[np.ndarray, "4 4"]:
+        """Pose of one of the robot's cameras, OpenCV axes."""
+        T, index = np.eye(4), self.model.camera(camera).id
+        T[:3, :3] = self.data.cam_xmat[index].reshape(3, 3) @ np.diag([1.0, -1.0, -1.0])
+        T[:3, 3] = self.data.cam_xpos[index]
         return T
 
     # Poses and places

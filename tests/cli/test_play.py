@@ -53,7 +53,7 @@ def test_a_player_pulls_drawers_and_lifts():
     moves = ["wait", "wait", "wait", "wait", "wait", "wait", f"pull {knob[0]:.3f} {knob[1]:.3f}"]
     assert json.loads(played("HiddenInDrawer", moves, "--seed", "1").stdout)["success"]
     where, _ = places("LiftNTimes", 0)
-    lift = [f"take {where['block']}", "lift", f"put {where['block']}"]
+    lift = [f"take {where['block']}", "lift", f"put {where['block']}", "wait", "wait"]
     assert json.loads(played("LiftNTimes", [*(lift * 3), f"press {where['button']}"]).stdout)["success"]
 
 

@@ -1,4 +1,7 @@
-"""A strip of pictures of every task, as docs/tasks.md shows them: `python -m embodied_mem.benchmarks.suite.pictures`."""
+"""A strip of pictures of every task, as docs/tasks.md shows them: `python -m embodied_mem.benchmarks.suite.pictures`.
+
+The last picture, of the arm, needs the extra `panda`.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +25,28 @@ MOST_PICTURES = 6
 FOLDER = Path("docs/pictures/tasks")
 
 
-def strip_of(task: str) -> UInt8[np.ndarray, "h w 3"]:
-    """Some views of the expert's episode, the first and the last among them."""
-    views = list(_table_views(task) if task in TASK_NAMES else _mobile_views(task))
+def strip_of(task: str, **options: Any) -> UInt8[np.ndarray, "h w 3"]:
+    """Some views of the expert's episode, the first and the last among them. `options` are the env's."""
+    views = list(_table_views(task, options) if task in TASK_NAMES else _mobile_views(task, options))
     chosen = np.unique(np.linspace(0, len(views) - 1, min(MOST_PICTURES, len(views))).round().astype(int))
     return np.concatenate([views[i] for i in chosen], axis=1)
 
 
-def _table_views(task: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    env: Any = gymnasium.make(task_id(task), image_size=SIZE_PX, obs_modes=("rgb",)).unwrapped
+def _table_views(task: str, options: dict[str, Any]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    env = _make(task, options)
     observation, _ = env.reset(seed=SEED)
     expert = ScriptedExpert(env.episode)
     yield from _played(env, observation, expert.act)
 
 
-def _mobile_views(task: str) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    env: Any = gymnasium.make(task_id(task), image_size=SIZE_PX).unwrapped
+def _mobile_views(task: str, options: dict[str, Any]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    env = _make(task, options)
     observation, _ = env.reset(seed=SEED)
     yield from _played(env, observation, env.expert_action)
+
+
+def _make(task: str, options: dict[str, Any]) -> Any:
+    return gymnasium.make(task_id(task), image_size=SIZE_PX, obs_modes=("rgb",), **options).unwrapped
 
 
 def _played(env: Any, observation: Any, act: Callable[[], Any]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -57,15 +64,13 @@ def in_few_colours(picture: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
     return Image.fromarray(picture).quantize(96, method=Image.Quantize.MAXCOVERAGE)
 
 
-def write_pictures(folder: Path) -> list[Path]:
-    """One PNG a task."""
+def write_pictures(folder: Path) -> None:
+    """One PNG a task, and one of the arm."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
     for task in (*TASK_NAMES, *HOME_TASK_NAMES):
-        path = folder / f"{task}.png"
-        in_few_colours(strip_of(task)).save(path, optimize=True)
-        paths.append(path)
-    return paths
+        in_few_colours(strip_of(task)).save(folder / f"{task}.png", optimize=True)
+    with_arm = strip_of("PutBlockBack", robot="panda", cameras=("side",))
+    in_few_colours(with_arm).save(folder / "panda.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class SkillPolicy:
         self._skill, self._rng = SKILLS[task], rng
         self._plan: list[KeyPose] = []
         self._gate_ns: int | None = None
-        self._is_started, self._has_gate = False, task != "LiftNTimes"
+        self._is_started, self._has_cue = False, task != "LiftNTimes"
         self._was_covered = False
 
     def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
@@ -55,7 +55,7 @@ class SkillPolicy:
         if is_covered:
             self._gate_ns = frame.stamp_ns if self._gate_ns is None else self._gate_ns
             self._plan = []
-        elif self._was_covered or not self._has_gate:
+        elif self._was_covered or not self._has_cue:
             if self._was_covered or not self._plan:
                 before_ns = frame.stamp_ns if self._gate_ns is None else self._gate_ns
                 self._plan = self._skill.choose(

@@ -10,7 +10,6 @@ from pathlib import Path
 from embodied_mem.benchmarks.suite.play_out import MEMORIES, Cell
 from embodied_mem.benchmarks.suite.policies import asks_memory, can_act_on, check_policy
 from embodied_mem.benchmarks.suite.skills import SKILLS
-from embodied_mem.envs import TASKS_WITHOUT_GATE
 from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
@@ -49,18 +48,17 @@ class SuiteSettings:
             )
 
     def cells(self) -> list[Cell]:
-        """Every combination. Policies that ask no memory run once, with none; tasks without a gate once per delay."""
+        """Every combination. Policies that ask no memory run once, with none."""
         found: dict[Cell, None] = {}
         for task, policy, memory, delay, scenes, noise in product(
             self.task, self.policy, self.memory, self.delay, self.interference, self.noise
         ):
             if not can_act_on(policy, task):
                 continue
-            has_gate = task not in TASKS_WITHOUT_GATE
             found[
                 Cell(
                     task=task, policy=policy, memory=memory if asks_memory(policy) else "none",
-                    delay=delay if has_gate else self.delay[0], interference=scenes if has_gate else 0, noise=noise,
+                    delay=delay, interference=scenes, noise=noise,
                     strict=self.strict or task in HOME_TASK_NAMES,
                 )
             ] = None  # fmt: skip

@@ -8,5 +8,3 @@ MOBILE_TASK_NAMES = ("FetchSeenObject", "MovedObject", "WhatChanged", "SearchNoR
 """Those of `env.MobileTaskEnv`; TrackPerson is `tracking.TrackPersonEnv`."""
 TRACK_PERSON = "TrackPerson"
 HOME_TASK_NAMES = (*MOBILE_TASK_NAMES, TRACK_PERSON)
-HOME_TASKS_WITHOUT_GATE = ("SearchNoRevisit",)
-"""These have no cue to be distracted from."""

@@ -17,6 +17,7 @@ from ..categories import CATEGORY_NAMES, ID_DIVISOR
 from ..config import REALISTIC_NOISE, HouseholdConfig
 from ..sensing import HeadCamera, scaled
 from ..tabletop.episode import Streams
+from ..task_options import image_spaces, seen_by_all
 from ..world import HouseholdWorld
 from .config import MobileConfig
 
@@ -41,11 +42,10 @@ class HomeTaskEnv(gymnasium.Env[Observation, int], ABC):
         self._home_seed: tuple[int, ...] | None = None
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:
-        """What the robot sees."""
+        """What the robot's first camera sees."""
         if self.render_mode != "rgb_array" or self._camera is None:
             return None
-        picture: UInt8[np.ndarray, "h w 3"] = self._observe()["rgb"]
-        return picture
+        return self._camera.picture(self.config.cameras[0])
 
     def close(self) -> None:
         if self._camera is not None:
@@ -104,23 +104,17 @@ class HomeTaskEnv(gymnasium.Env[Observation, int], ABC):
         """The observation of the robot as it stands in `world` now."""
         assert self._camera is not None
         world.refresh()
-        rgb, depth, segmentation, _ = self._camera.shoot()
+        camera, modes = self._camera, self.config.obs_modes
         return {
-            "rgb": rgb, "depth": depth, "segmentation": segmentation, "intrinsics": self._camera.intrinsics.copy(),
-            "T_world_camera": world.T_world_camera(), "proprio": np.array(proprio, dtype=np.float32),
-            "instruction": instruction,
+            **seen_by_all(self.config, lambda name: camera.see(name, modes)),
+            "proprio": np.array(proprio, dtype=np.float32), "instruction": instruction,
         }  # fmt: skip
 
 
 def _observation_space(config: MobileConfig, longest_instruction: int) -> spaces.Dict:
-    size = config.image_size
     return spaces.Dict(
         {
-            "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
-            "depth": spaces.Box(0.0, DEPTH_M, size, np.float32),
-            "segmentation": spaces.Box(0, len(CATEGORY_NAMES) * ID_DIVISOR, size, np.int32),
-            "intrinsics": spaces.Box(-np.inf, np.inf, (3, 3), np.float64),
-            "T_world_camera": spaces.Box(-np.inf, np.inf, (4, 4), np.float64),
+            **image_spaces(config, farthest_m=DEPTH_M, num_ids=len(CATEGORY_NAMES) * ID_DIVISOR),
             "proprio": spaces.Box(-np.inf, np.inf, (5,), np.float32),
             "instruction": spaces.Text(
                 max_length=longest_instruction, min_length=0, charset=string.printable

@@ -1,8 +1,8 @@
 """`EmbodiedMem/<Task>-v0` in a home: look at places, a gate, then a choice; the first choice ends the episode.
 
 Action: one number. 0 to 4: go to a place and look at it; 5 to 9: choose place (or answer) 0 to 4. During the cue and the gate
-choices do nothing; the gate shuts after `cue_steps` actions whatever they were. SearchNoRevisit has no gate: 0 to 4 search a
-place, and other actions do nothing.
+choices do nothing; the gate shuts after `cue_steps` actions whatever they were. In SearchNoRevisit 0 to 4 search a place,
+after which the gate shuts, and other actions do nothing.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class MobileTaskEnv(HomeTaskEnv):
         self._searched: set[int] = set()
         self._events: list[dict[str, Any]] = []
         self._outcome: bool | None = None
+        self._num_choice_steps = 0
         self.stage.clear()
         self._reseed(self._streams.cue_images)
         if self.task.facts.cue_steps == 0:
@@ -107,13 +108,14 @@ class MobileTaskEnv(HomeTaskEnv):
         self.stage.look_at(scene.looks[step])
 
     def _advance_choice(self, action: int) -> None:
+        self._num_choice_steps += 1
         if isinstance(self.task, SearchNoRevisit):
             self._search(action)
         elif action >= NUM_PLACES:
             self._outcome = self.task.is_right(action - NUM_PLACES, self.hidden)
         else:
             self.stage.look_at(action)
-        if self._outcome is not None or self._since >= self.task.facts.choice_steps:
+        if self._outcome is not None or self._num_choice_steps >= self.task.facts.choice_steps:
             self.phase = "over"
 
     def _search(self, action: int) -> None:
@@ -123,6 +125,7 @@ class MobileTaskEnv(HomeTaskEnv):
         if action in self._searched or action == self.hidden:
             self._outcome = action == self.hidden and action not in self._searched
         self._searched.add(action)
+        self.phase, self._since = "gate", 0
 
     def _search_event(self, place: int) -> dict[str, Any]:
         receptacle = self.stage.places[place].receptacle

@@ -10,6 +10,4 @@ TASK_NAMES = (
     "HiddenInDrawer", "PlaceAfterButton",
 )  # fmt: skip
 """Each is registered as `EmbodiedMem/<name>-v0` and, with three distracting scenes, `EmbodiedMem/<name>-Interference3-v0`."""
-WITHOUT_GATE = ("LiftNTimes",)
-"""These have no cue to be distracted from."""
 NUM_DISTRACTING_SCENES = 3

@@ -10,6 +10,7 @@ from jaxtyping import Float64, Int32
 from ..config import REALISTIC_NOISE
 from ..rendering import OffscreenView, camera_matrix
 from ..sensing import add_noise, scaled
+from ..task_options import seen_by_all
 from .config import TabletopConfig
 from .props import ID_DIVISOR
 from .scene import FOVY_DEG
@@ -26,7 +27,6 @@ class TableCameras:
         self._table, self._config = table, config
         self._view: OffscreenView | None = None
         self._base_id = np.array(table.instances, dtype=np.int32) * ID_DIVISOR
-        self._cameras = {name: table.camera_index(name) for name in config.cameras}
         height, width = config.image_size
         self.intrinsics: Float64[np.ndarray, "3 3"] = camera_matrix(height, width, FOVY_DEG)
         self._draw = np.random.default_rng(0)
@@ -38,11 +38,7 @@ class TableCameras:
     def shoot(self) -> dict[str, Any]:
         """Images and geometry of every camera, by the observation's keys."""
         self._table.refresh()
-        seen: dict[str, Any] = {}
-        for number, (name, index) in enumerate(self._cameras.items()):
-            suffix = f"_{name}" if number else ""
-            seen |= {f"{key}{suffix}": value for key, value in self._shoot_one(index).items()}
-        return seen
+        return seen_by_all(self._config, self._shoot_one)
 
     def picture(self, camera: str) -> np.ndarray:
         """One camera's colour image without faults, for people."""
@@ -62,7 +58,8 @@ class TableCameras:
             self._view = OffscreenView(self._table.model, self._table.data, height_px=height, width_px=width)
         return self._view
 
-    def _shoot_one(self, camera: int) -> dict[str, Any]:
+    def _shoot_one(self, name: str) -> dict[str, Any]:
+        camera = self._table.camera_index(name)
         view, modes, noise = self._opened(), self._config.obs_modes, self._config.noise
         view.look_through(camera)
         seen: dict[str, Any] = {}

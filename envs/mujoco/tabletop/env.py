@@ -16,6 +16,7 @@ from jaxtyping import Float32, UInt8
 
 from embodied_mem.errors import ConfigError
 
+from ..task_options import image_spaces
 from .cameras import TableCameras
 from .catalog import make_task
 from .config import TabletopConfig, make_config
@@ -45,10 +46,6 @@ class TabletopEnv(gymnasium.Env[Observation, np.ndarray]):
         self.render_mode = render_mode
         self.category_names = CATEGORIES
         self.task = make_task(task)
-        if self.config.interference and not self.task.facts.cue_steps:
-            raise ConfigError(
-                f"interference is {self.config.interference}; {task} has no gate. Leave it at 0."
-            )
         height, width = self.config.image_size
         props, robot = (*self.task.facts.props, *gate_props()), make_robot(self.config.robot)
         self._table = TableWorld(props, robot, height_px=height, width_px=width)
@@ -81,7 +78,10 @@ class TabletopEnv(gymnasium.Env[Observation, np.ndarray]):
             began_ns = self.stamp_ns - self.config.step_ns
         is_late = self.episode.is_out_of_time
         terminated = self.episode.is_over and not is_late
-        info = self._info([] if self.episode.phase == "gate" else deeds, began_ns)
+        is_gone = (
+            phase == "cue" and self.episode.phase == "gate"
+        )  # what the gate shut away tells nothing any more
+        info = self._info([] if is_gone else deeds, began_ns)
         return self._observe(), float(self.episode.is_right and terminated), terminated, is_late, info
 
     def render(self) -> UInt8[np.ndarray, "h w 3"] | None:
@@ -136,21 +136,11 @@ class TabletopEnv(gymnasium.Env[Observation, np.ndarray]):
 
 
 def _observation_space(config: TabletopConfig) -> spaces.Dict:
-    size = config.image_size
-    images = {
-        "rgb": spaces.Box(0, 255, (*size, 3), np.uint8),
-        "depth": spaces.Box(0.0, FAR_DEPTH_M, size, np.float32),
-        "segmentation": spaces.Box(0, len(CATEGORIES) * ID_DIVISOR, size, np.int32),
-    }
-    each: dict[str, spaces.Space[Any]] = {key: images[key] for key in config.obs_modes}
-    each["intrinsics"] = spaces.Box(-np.inf, np.inf, (3, 3), np.float64)
-    each["T_world_camera"] = spaces.Box(-np.inf, np.inf, (4, 4), np.float64)
-    every: dict[str, spaces.Space[Any]] = {
-        f"{key}_{camera}" if number else key: space
-        for number, camera in enumerate(config.cameras)
-        for key, space in each.items()
-    }
     low, high = np.array([*LOW_M, 0.0, 0.0]), np.array([*HIGH_M, 0.2, 1.0])
-    every["proprio"] = spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32)
-    every["instruction"] = spaces.Text(max_length=300, min_length=0, charset=string.printable)
-    return spaces.Dict(every)
+    return spaces.Dict(
+        {
+            **image_spaces(config, farthest_m=FAR_DEPTH_M, num_ids=len(CATEGORIES) * ID_DIVISOR),
+            "proprio": spaces.Box(low.astype(np.float32), high.astype(np.float32), dtype=np.float32),
+            "instruction": spaces.Text(max_length=300, min_length=0, charset=string.printable),
+        }
+    )

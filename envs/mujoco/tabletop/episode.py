@@ -70,7 +70,7 @@ class Episode:
         )  # type: ignore[assignment]
         self._camera_shift_m = rng.uniform(-0.012, 0.012, 3)
         self._distractions: list[Distraction] = draw_distractions(rng, self.config.interference)
-        self._since, self._pressed_at = 0, -1
+        self._since, self._pressed_at, self._num_choice_steps = 0, -1, 0
         self._dress()
         if self.task.facts.cue_steps:
             self.task.show(self.table, self.layout, self.hidden, 0)
@@ -154,6 +154,7 @@ class Episode:
             self._distract((self._since - self.config.delay) // SCENE_STEPS)
 
     def _advance_choice(self, action: Float32[np.ndarray, "4"]) -> list[Deed]:
+        self._num_choice_steps += 1
         deeds = self._move(action)
         self.deeds += deeds
         if deeds:
@@ -165,8 +166,11 @@ class Episode:
         is_final = choice is not None and (self.config.strict or self.is_right)
         if choice is not None and not is_final:
             self.deeds = []  # as published: try again
-        if is_final or self._since >= self.choice_limit:
+        if is_final or self._num_choice_steps >= self.choice_limit:
             self.phase, self.is_out_of_time = "over", not is_final
+        elif any(deed.kind == self.task.facts.gate_after for deed in deeds):
+            self._begin("gate")
+            self._cover()
         return deeds
 
     def _move(self, action: Float32[np.ndarray, "4"]) -> list[Deed]:

@@ -13,6 +13,7 @@ ARRIVED_M = 1e-3
 TRAVEL_HEIGHT_M = 0.16
 """Above all that stands on the table: nothing is touched on the way."""
 REST = KeyPose(position_m=HOME)
+STAY = np.array([0.0, 0.0, 0.0, -1.0], dtype=np.float32)
 
 
 class ScriptedExpert:
@@ -27,7 +28,7 @@ class ScriptedExpert:
         """The action for the present step."""
         episode = self._episode
         if episode.phase == "gate":
-            self._plan = []
+            return key_pose_action(REST) if episode.config.control == "key_pose" else STAY.copy()
         if episode.phase == "choice" and not self._has_replanned:
             self._plan = list(episode.task.choice_poses(episode.layout, episode.hidden))
             self._has_replanned = True

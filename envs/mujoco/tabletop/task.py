@@ -56,7 +56,7 @@ class TaskFacts:
     num_choices: K; 0 when the choice is not one of K. chance: the success of the best policy without memory;
     `chance_because` says why. cue_steps and choice_steps are counted in key poses. is_timed: the cue takes always
     `cue_steps`; otherwise it ends `linger_steps` after a press of the button, at the latest after that many. With no
-    cue_steps there is neither cue nor gate. keeps_scene: what the robot did in the cue can stand at the choice, as the
+    cue_steps there is no cue; the gate shuts after each deed of the kind `gate_after`, which counts. keeps_scene: what the robot did in the cue can stand at the choice, as the
     lenient rules have it.
     """
 
@@ -69,6 +69,7 @@ class TaskFacts:
     is_timed: bool
     linger_steps: int = 0
     keeps_scene: bool = False
+    gate_after: str = ""
     chance_because: str = "K equally likely values, nothing after the gate depends on which"
     props: tuple[Prop, ...] = field(repr=False)
 

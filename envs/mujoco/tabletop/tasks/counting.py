@@ -14,8 +14,8 @@ from .places import CENTRE, on_pad
 
 
 class LiftNTimes(Task):
-    """Lift the block three times, then press the button. Block and arm return home after each lift, so that nothing seen
-    tells how many there were.
+    """Lift the block three times, then press the button. After each lift the gate shuts, and block and arm return home
+    behind it, so that nothing seen tells how many there were.
 
     A policy without memory lifts again with some probability p whenever it sees that view, and else presses: right with
     p^n (1 - p), at most n^n / (n + 1)^(n + 1).
@@ -27,7 +27,7 @@ class LiftNTimes(Task):
         n = self.NUM_LIFTS
         self.facts = TaskFacts(
             name="LiftNTimes", num_choices=0, chance=n**n / (n + 1) ** (n + 1), cue_steps=0, choice_steps=4 * n + 8,
-            is_timed=True, instruction="Lift the block three times, then press the button.",
+            is_timed=True, gate_after="place", instruction="Lift the block three times, then press the button.",
             chance_because="lifting again with probability p succeeds with p^n (1 - p), at most n^n / (n + 1)^(n + 1)",
             props=(pad("pad"), cube("block", COLOURS["red"]), button("button", COLOURS["blue"])),
         )  # fmt: skip
@@ -38,11 +38,6 @@ class LiftNTimes(Task):
 
     def show(self, table: TableWorld, layout: Layout, hidden: Hidden, step: int) -> None:
         self.lay_out(table, layout)
-
-    def react(self, table: TableWorld, layout: Layout, deeds: Sequence[Deed]) -> None:
-        if deeds and deeds[-1].kind == "place":
-            self.lay_out(table, layout)
-            table.send_home()
 
     def chosen(self, layout: Layout, deeds: Sequence[Deed]) -> Choice | None:
         if not any(deed.kind == "press" for deed in deeds):

@@ -73,11 +73,10 @@ def test_every_observation_from_the_gate_to_the_commit_is_the_same_for_every_hid
 ) -> None:
     env = make(task, interference=num_scenes)
     env.reset(seed=SEED)
-    shoot = env._camera.shoot
-    blank = shoot()
-    env._camera.shoot = lambda: (
-        blank if env.phase == "cue" else shoot()
-    )  # what the cue shows is not compared here
+    see = env._camera.see
+    blank = see("head", ("rgb", "depth", "segmentation"))
+    # what the cue shows is not compared here
+    env._camera.see = lambda camera, modes: blank if env.phase == "cue" else see(camera, modes)
     for sequence in range(num_sequences):
         reference = trace_after_gate(env, 0, sequence)
         for hidden in range(1, env.task.facts.num_values):
@@ -100,19 +99,28 @@ def test_the_cue_does_show_the_hidden_value(task: str) -> None:
 
 
 def test_searching_shows_the_same_view_wherever_it_was() -> None:
-    env = make("SearchNoRevisit", instance_ids="constant")
+    env = make("SearchNoRevisit", instance_ids="constant", interference=1)
     observation, _ = env.reset(seed=SEED, options={"hidden": 4})
-    views = [as_bytes(observation)]
+    views, behind_the_gate = [as_bytes(observation)], []
     for place in range(4):
-        observation, _, terminated, truncated, _ = env.step(place)
-        assert not terminated
-        assert not truncated
+        observation, _, terminated, truncated, info = env.step(place)
+        assert (terminated, truncated, len(info["events"])) == (False, False, 1)
+        covered = [as_bytes(observation)]
+        while env.phase == "gate":
+            observation, *_, info = env.step(place)  # does nothing there
+            assert info["events"] == []
+            covered.append(as_bytes(observation))
+        behind_the_gate.append(covered[:-1])
         views.append(as_bytes(observation))
     assert all(view == views[0] for view in views)
+    assert all(covered == behind_the_gate[0] for covered in behind_the_gate)
+    assert len(behind_the_gate[0]) == env.config.delay + 3
     _, reward, terminated, _, info = env.step(4)
     assert (reward, terminated, info["success"]) == (1.0, True, True)
     env.reset(seed=SEED, options={"hidden": 4})
     env.step(1)
+    while env.phase == "gate":
+        env.step(1)
     _, reward, terminated, _, info = env.step(1)
     assert (reward, terminated, info["failure"]) == (0.0, True, "recall")
     env.close()
@@ -184,7 +192,10 @@ def test_a_search_is_told_as_a_deed_with_its_place() -> None:
     (event,) = to_events(env.step(2)[4])
     assert event.kind == "search"
     assert event.objects[0].position_world_m == env.stage.places[2].receptacle.centre_world
+    while env.phase == "gate":
+        env.step(2)
     assert env.step(7)[4]["events"] == []
+    assert env.phase == "choice"  # nothing was searched, and the gate stays open
     env.close()
 
 

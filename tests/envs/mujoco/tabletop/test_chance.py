@@ -202,16 +202,25 @@ def test_after_each_lift_the_view_is_the_same_so_that_only_memory_counts_them() 
     from embodied_mem.envs.mujoco.tabletop.expert import key_pose_action
     from embodied_mem.envs.mujoco.tabletop.task import Hidden
 
-    env = make("LiftNTimes", instance_ids="constant")
-    observation, _ = env.reset(seed=SEED)
-    poses = env.task.choice_poses(env.episode.layout, Hidden(index=0))
-    views = [as_bytes(observation)]
-    for _ in range(4):
-        for pose in poses[:3]:
-            observation, *_ = env.step(key_pose_action(pose))
-        views.append(as_bytes(observation))
-    assert all(view == views[0] for view in views)
-    env.close()
+    for num_scenes in (0, 2):
+        env = make("LiftNTimes", instance_ids="constant", interference=num_scenes)
+        observation, _ = env.reset(seed=SEED)
+        poses = env.task.choice_poses(env.episode.layout, Hidden(index=0))
+        views, behind_the_gate = [as_bytes(observation)], []
+        for _ in range(4):
+            for pose in poses[:3]:
+                observation, *_ = env.step(key_pose_action(pose))
+            covered = [as_bytes(observation)]
+            while env.episode.phase == "gate":
+                observation, *_, info = env.step(key_pose_action(poses[0]))  # does nothing there
+                assert info["events"] == []
+                covered.append(as_bytes(observation))
+            behind_the_gate.append(covered[:-1])
+            views.append(as_bytes(observation))
+        assert all(view == views[0] for view in views)
+        assert all(covered == behind_the_gate[0] for covered in behind_the_gate)
+        assert len(behind_the_gate[0]) == 2 + 3 * num_scenes
+        env.close()
 
 
 def test_the_chance_of_counting_lifts_without_memory_is_the_best_of_stopping_at_random() -> None:

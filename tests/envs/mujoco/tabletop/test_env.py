@@ -277,12 +277,6 @@ def test_an_unknown_option_is_refused_with_the_nearest_one() -> None:
         make("CountBlinks", delays=3)
 
 
-def test_a_task_without_a_gate_takes_no_distracting_scenes() -> None:
-    with pytest.raises(ConfigError, match="has no gate"):
-        make("LiftNTimes", interference=1)
-    assert "EmbodiedMem/LiftNTimes-Interference3-v0" not in gymnasium.registry
-
-
 def test_environments_in_processes_of_their_own_give_what_one_in_this_process_gives() -> None:
     env_id = embodied_mem.envs.task_id("RememberColor3")
     # A spawned process knows nothing of this one: the id names the module that registers it.
