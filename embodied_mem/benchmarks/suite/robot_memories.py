@@ -10,7 +10,7 @@ from embodied_mem.benchmarks.suite.protocol import Sighting
 from embodied_mem.benchmarks.suite.seeing import sightings_of
 from embodied_mem.errors import EmbodiedMemError, MissingExtra
 from embodied_mem.layers.world import WorldConfig
-from embodied_mem.messages import Entity, Event, Frame, Showing
+from embodied_mem.messages import Entity, Event, Frame, ObjectMention, Showing
 from embodied_mem.perception import PerceptionConfig
 from embodied_mem.robot_memory import RobotMemory, RobotMemoryConfig
 
@@ -23,6 +23,7 @@ CONFIG = RobotMemoryConfig(
 )
 """The simulator's masks are right however small they are: nothing is gained by waiting for a larger view."""
 MOST_RESULTS = 400
+DEED = "deed:"
 
 
 Asked = Literal["shown", "history", "now"]
@@ -87,7 +88,7 @@ def _shown(one: Showing) -> Sighting:
 
 
 class EmemMemory:
-    """`emem`: every sighting an observation with a caption, place and time, found again by its semantic search.
+    """`emem`: every sighting and every deed an observation with a caption, place and time, found again by its semantic search.
 
     Raises:
         MissingExtra: emem is not installed.
@@ -123,16 +124,33 @@ class EmemMemory:
             self._memory.add(f"{one.color} {one.label}", x=x, y=y, z=z, timestamp=one.from_ns / 1e9)
 
     def record(self, event: Event) -> None:
-        """emem keeps observations, no deeds."""
+        for mention in event.objects:
+            if isinstance(mention, ObjectMention):
+                x, y, z = mention.position_world_m
+                self._memory.add(
+                    f"{mention.label} {DEED}{event.kind}", x=x, y=y, z=z, timestamp=event.end_ns / 1e9
+                )
 
     def sightings(self, label: str) -> list[Sighting]:
-        self._memory._ensure_flushed()
-        found = self._memory.store.semantic_search(query=label, n_results=MOST_RESULTS)
-        fitting = [one for one in found if hasattr(one, "coordinates") and one.text.endswith(f" {label}")]
-        return sorted((_from_emem(one, label) for one in fitting), key=lambda one: one.from_ns)
+        found = self._found(label)
+        return sorted((_from_emem(one, label) for one in found), key=lambda one: one.from_ns)
 
     def deeds(self, kind: str) -> list[Event] | None:
-        return None
+        done = [_deed_from_emem(one, kind) for one in self._found(f"{DEED}{kind}")]
+        return sorted(done, key=lambda one: one.end_ns)
+
+    def _found(self, word: str) -> list[Any]:
+        """Observations whose caption ends in a word."""
+        self._memory._ensure_flushed()
+        found = self._memory.store.semantic_search(query=word, n_results=MOST_RESULTS)
+        return [one for one in found if hasattr(one, "coordinates") and one.text.endswith(f" {word}")]
+
+
+def _deed_from_emem(found: Any, kind: str) -> Event:
+    x, y, z = (float(c) for c in found.coordinates)
+    stamp_ns = round(found.timestamp * 1e9)
+    mention = ObjectMention(label=found.text.removesuffix(f" {DEED}{kind}"), position_world_m=(x, y, z))
+    return Event(kind=kind, actor="robot", objects=(mention,), start_ns=stamp_ns, end_ns=stamp_ns)
 
 
 def _from_emem(found: Any, label: str) -> Sighting:
