@@ -30,8 +30,8 @@ TURNED_RAD = math.radians(5.0)
 KEPT_EVERY_NS = 1_000_000_000
 GAP_NS = 5_000_000_000
 """Without a glimpse for longer than this nobody knows where the robot was: a visit does not span it."""
-
-
+BRUSH_M = 0.25
+"""A robot that is no farther from where it was last inside has not left: borders are crossed to and fro in doorways."""
 MOST_IN_RAM = 40_000
 """Above this the older half is thinned in RAM to one glimpse a second and camera; the repository keeps all."""
 
@@ -106,13 +106,17 @@ class JourneyLog:
         is_inside = region.contains(self._rows()[part]) if part.stop > part.start else np.zeros(0, dtype=bool)
         visits: list[Visit] = []
         open_visits: dict[str, int] = {}
+        last_inside: dict[str, Glimpse] = {}
         for glimpse, is_in in zip(self._glimpses[part], is_inside, strict=True):
             if not _counts(glimpse, robot, known_at_ns):
                 continue
             index = open_visits.get(glimpse.robot)
             if not is_in:
-                open_visits.pop(glimpse.robot, None)
-            elif index is None or glimpse.stamp_ns - visits[index].to_ns > GAP_NS:
+                if index is not None and _apart_m(last_inside[glimpse.robot], glimpse) > BRUSH_M:
+                    del open_visits[glimpse.robot]
+                continue
+            last_inside[glimpse.robot] = glimpse
+            if index is None or glimpse.stamp_ns - visits[index].to_ns > GAP_NS:
                 open_visits[glimpse.robot] = len(visits)
                 stamp_ns = glimpse.stamp_ns
                 visits.append(
@@ -214,10 +218,14 @@ def _counts(glimpse: Glimpse, robot: str | None, known_at_ns: int | None) -> boo
     return robot in (None, glimpse.robot) and (known_at_ns is None or glimpse.known_ns <= known_at_ns)
 
 
+def _apart_m(a: Glimpse, b: Glimpse) -> float:
+    return math.dist(a.position_world_m, b.position_world_m)
+
+
 def _tells_more(last: Glimpse, new: Glimpse) -> bool:
     if new.stamp_ns - last.stamp_ns >= KEPT_EVERY_NS or new.seen != last.seen:
         return True
-    if math.dist(last.position_world_m, new.position_world_m) >= MOVED_M:
+    if _apart_m(last, new) >= MOVED_M:
         return True
     cosine = abs(sum(a * b for a, b in zip(last.quaternion_xyzw, new.quaternion_xyzw, strict=True)))
     return 2.0 * math.acos(min(1.0, cosine)) >= TURNED_RAD

@@ -104,3 +104,15 @@ def test_a_long_way_is_thinned_in_ram_and_whole_on_disk(monkeypatch: pytest.Monk
     kept = log.at(f"robot/camera/{early.stamp_ns}")
     assert kept is not None
     assert kept.position_world_m[0] == round(0.06 * 7, 6)
+
+
+def test_a_step_over_the_border_and_back_is_no_leaving() -> None:
+    in_the_doorway = (
+        frame(1, 0.8),
+        frame(1.5, 0.95),
+        frame(2, 1.1),
+        frame(2.5, 0.95),
+        frame(3, 1.3),
+        frame(3.5, 0.9),
+    )
+    assert spans(log_of(*in_the_doorway)) == [(1, 2.5), (3.5, 3.5)]
