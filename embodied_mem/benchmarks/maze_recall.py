@@ -38,6 +38,11 @@ class Recall:
     truth: Float64[np.ndarray, "t n 2"]
     was_seen: Bool[np.ndarray, "t n"]
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether any ball was seen: of a walk that saw none there is nothing to recall."""
+        return bool(self.was_seen.any())
+
     def scores(self) -> dict[str, float]:
         """Of what was seen: the mean error and the share right to half a cell; and the published squared error of all."""
         strict = memory_maze.evaluate(self.predicted, self.truth, was_seen=self.was_seen)
@@ -121,14 +126,20 @@ def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -
             walks.append(recall_objects(env, memories, seed=seed, num_steps=num_steps))
     finally:
         env.close()
-    rows = [row for name in settings.memory for row in _rows(name, [walk[name] for walk in walks])]
+    rows = rows_of(walks, settings.memory)
     config = {"memory": list(settings.memory), "size": "9x9", "quick": quick, "num_steps": num_steps}
     return BenchmarkResult(name="maze", rows=tuple(rows), config=config, seeds=settings.seeds)
 
 
-def _rows(name: str, walks: Sequence[Recall]) -> list[Row]:
-    scores = [walk.scores() for walk in walks]
-    return [
-        Row(metric=f"maze.{name}/{key}", value=float(np.mean([one[key] for one in scores])), unit=unit)
-        for key, unit in UNITS.items()
-    ]
+def rows_of(walks: Sequence[Mapping[str, Recall]], memories: Sequence[str]) -> list[Row]:
+    """The mean of every figure over the walks on which a ball was seen, and how many those are not."""
+    scored = [walk for walk in walks if all(recall.is_scored for recall in walk.values())]
+    rows = [Row(metric="maze.walks_without_a_ball", value=float(len(walks) - len(scored)), unit="walks")]
+    for name in memories:
+        scores = [walk[name].scores() for walk in scored]
+        rows += [
+            Row(metric=f"maze.{name}/{key}", value=float(np.mean([one[key] for one in scores])), unit=unit)
+            for key, unit in UNITS.items()
+            if scores
+        ]
+    return rows

@@ -48,7 +48,7 @@ Examples:
   embodied-mem bench demos task=PutBlockBack seeds=0:200 out=outputs/demos/put_block_back
 
 \b
-suite: every combination of task, policy (skills, expert, random, a checkpoint.pt of
+suite: every combination of task (a name, table or home), policy (skills, expert, random, a checkpoint.pt of
 `embodied-mem train`, or module:attribute), memory (none, frame_stack, last_seen, append_only,
 emem, ours, ours_history, ours_now or module:attribute), delay, interference, noise and seeds; strict=false for the published rules;
 processes=2. Called again after a kill it goes on. compare: two results, each a file or file@memory.

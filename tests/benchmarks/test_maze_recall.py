@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embodied_mem.benchmarks.maze_recall import Wanderer, recall_objects, run
+from embodied_mem.benchmarks.maze_recall import Wanderer, recall_objects, rows_of, run
 from embodied_mem.benchmarks.suite.memories import AppendOnly, FrameStack, NoMemory
 from embodied_mem.envs.memory_maze import FORWARD, LEFT, RIGHT
 from embodied_mem.envs.sources import FrameSource, ObservationLayout
@@ -57,6 +57,23 @@ def test_a_list_recalls_the_ball_a_stack_of_frames_forgets_it_and_what_nobody_sa
     assert scores["none"] == pytest.approx({"error_cells": 1.5, "right": 0.0, "mse": (1.5**2 + 2 * 16) / 4})
     assert scores["stack"]["right"] == pytest.approx(0.6)  # shown for three steps, kept for three more
     assert found["list"].was_seen.all(axis=0).tolist() == [True, False]
+
+
+def test_a_walk_on_which_no_ball_was_seen_is_counted_and_not_scored() -> None:
+    class NoBall(OneBall):
+        def _seen(self) -> dict[str, Any]:
+            seen = super()._seen()
+            return {**seen, "ids": np.zeros_like(seen["ids"])}
+
+    blind, seeing = (
+        recall_objects(env, {"list": AppendOnly()}, seed=0, num_steps=4) for env in (NoBall(), OneBall())
+    )
+    rows = {row.metric: row.value for row in rows_of([blind, seeing], ["list"])}
+    alone = {row.metric: row.value for row in rows_of([seeing], ["list"])}
+    assert rows == {**alone, "maze.walks_without_a_ball": 1.0}
+    assert [(row.metric, row.value) for row in rows_of([blind], ["list"])] == [
+        ("maze.walks_without_a_ball", 1.0)
+    ]
 
 
 def test_a_wanderer_goes_ahead_where_it_can_and_turns_before_a_wall() -> None:

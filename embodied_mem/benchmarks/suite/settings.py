@@ -13,6 +13,7 @@ from embodied_mem.benchmarks.suite.skills import SKILLS
 from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
+TASK_GROUPS = {"table": tuple(SKILLS), "home": HOME_TASK_NAMES}
 QUICK_SEEDS, SEEDS = tuple(range(3)), tuple(range(50))
 QUICK_MEMORIES = ("none", "append_only", "ours")
 DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "ours_history", "ours_now")
@@ -22,7 +23,7 @@ DEFAULT_MEMORIES = ("none", "frame_stack", "last_seen", "append_only", "ours", "
 class SuiteSettings:
     """Lists are crossed with one another. seeds: a list or `begin:end`. processes: how many run at once.
 
-    A memory is a name or `module:attribute`; a policy "skills", "expert", "random", a checkpoint (*.pt) or
+    A task is a name, or "table" or "home" for all there. A memory is a name or `module:attribute`; a policy "skills", "expert", "random", a checkpoint (*.pt) or
     `module:attribute`. strict=False: the published rules, which tasks in a home do not have. Experts, random actions and checkpoints ask no memory of the suite's.
     """
 
@@ -38,6 +39,8 @@ class SuiteSettings:
     out: Path = Path("outputs/bench/suite")
 
     def __post_init__(self) -> None:
+        tasks = [task for name in self.task for task in TASK_GROUPS.get(name, (name,))]
+        object.__setattr__(self, "task", tuple(dict.fromkeys(tasks)))
         _check("task", self.task, (*SKILLS, *HOME_TASK_NAMES))
         for name in self.policy:
             check_policy(name)

@@ -196,6 +196,13 @@ class TestPlaying:
         cell = suite.Cell(task="ChainOfColors3", policy="skills", memory="append_only", interference=3)
         assert all(o.success for o in suite.play_out(cell, SEEDS))
 
+    def test_the_tasks_of_a_table_and_of_a_home_have_one_name_each(self) -> None:
+        from embodied_mem.benchmarks.suite.settings import parse_settings
+
+        assert set(parse_settings(["task=table"]).task) == set(ALL_TASKS_SOLVED_BY_A_LIST)
+        assert parse_settings(["task=home,TrackPerson"]).task == HOME_TASKS
+        assert parse_settings(["task=table,home"]).task == parse_settings([]).task
+
     def test_a_killed_run_goes_on_and_ends_as_if_it_had_not_been(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
