@@ -25,7 +25,7 @@ LARGEST_ID = np.iinfo(np.int32).max
 
 
 class World(Protocol):
-    """What the env asks of a simulator: `server.HabitatWorld`, here or in another process."""
+    """What the env asks of a simulator: `simulator.HabitatWorld`, here or in another process."""
 
     def describe(self) -> Any: ...
     def reset(self, seed: int, start: Any = None) -> Any: ...
@@ -258,7 +258,7 @@ class HabitatEnv(gymnasium.Env[Observation, Any]):
 
 
 def _world_here(settings: dict[str, Any]) -> World:
-    from .server import HabitatWorld
+    from .simulator import HabitatWorld
 
     try:
         world: World = HabitatWorld(settings)

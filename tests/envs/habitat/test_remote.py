@@ -17,6 +17,7 @@ ALLOWED = {
     "habitat_sim",
     "magnum",
     "numpy",
+    "importlib",
     "json",
     "math",
     "os",
@@ -58,8 +59,9 @@ def desk(tmp_path):
     world.close()
 
 
-def test_the_servers_file_is_python_3_9_and_imports_nothing_of_ours():
-    tree = ast.parse(SERVER.read_text(), feature_version=(3, 9))
+@pytest.mark.parametrize("file", [SERVER, SERVER.with_name("simulator.py")], ids=lambda file: file.name)
+def test_what_runs_there_is_python_3_9_and_imports_nothing_of_ours(file):
+    tree = ast.parse(file.read_text(), feature_version=(3, 9))
     imported = {
         alias.name.split(".")[0]
         for node in ast.walk(tree)
@@ -74,7 +76,7 @@ def test_the_servers_file_is_python_3_9_and_imports_nothing_of_ours():
     assert not any(node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
     assert imported <= ALLOWED
     # 3.9 parses `X | None` in a signature, but cannot evaluate it: annotations have to stay text.
-    assert "from __future__ import annotations" in SERVER.read_text()
+    assert "from __future__ import annotations" in file.read_text()
 
 
 def test_arrays_go_there_and_back(desk):
@@ -104,6 +106,12 @@ def test_a_world_that_cannot_be_made_says_why(tmp_path):
     script.write_text(DESK.format(server=str(SERVER)))
     with pytest.raises(SimulatorError, match="no such scene"):
         RemoteWorld(sys.executable, {"refuse": True}, server=script)
+
+
+def test_the_script_finds_the_simulator_beside_it():
+    """It gets as far as making the world: to habitat_sim where there is none, to the settings where there is one."""
+    with pytest.raises(SimulatorError, match=r"No module named 'habitat_sim'|KeyError"):
+        RemoteWorld(sys.executable, {})
 
 
 def test_a_python_that_is_none_is_named():
