@@ -26,8 +26,17 @@ Moves (metres; x is ahead, y is left):
   take X Y     close the fingers there       put X Y     carry it there and let go
   pull X Y     pull the knob there           lift        raise what is held
   wait         do nothing                    quit        stop
+
+\b
+Moves in a home (places have numbers):
+  look N       go to a place and look at it  choose N    choose it, or give that answer
+  search N     look for the thing there      quit        stop
+TrackPerson: stay, ahead, left, right, ahead-left, ahead-right, quit.
 """
 MOVES = ("press", "take", "put", "pull", "lift", "wait", "quit")
+PLACE_MOVES = ("look", "search", "choose")
+WALKS = ("stay", "ahead", "left", "right", "ahead-left", "ahead-right")
+"""In the order of TrackPerson's actions."""
 PICTURE_COLUMNS = 64
 TRAVEL_M, LIFT_M, BLOCK_HALF_M, KNOB_M, PULL_M = 0.16, 0.18, 0.0225, 0.044, 0.12
 
@@ -42,10 +51,10 @@ def command(task: str, seed: int, delay: int, interference: int, as_json: bool) 
     """Play one episode of the memory task TASK, such as PutBlockBack (docs/tasks.md lists them)."""
     import gymnasium
 
+    from embodied_mem.benchmarks.suite.report import chances
     from embodied_mem.envs import task_id
-    from embodied_mem.envs.mujoco.tabletop.catalog import make_task
 
-    facts = make_task(task).facts
+    (chance,) = chances([task]).values()
     env: Any = gymnasium.make(
         task_id(task), delay=delay, interference=interference, disable_env_checker=True
     ).unwrapped
@@ -53,7 +62,7 @@ def command(task: str, seed: int, delay: int, interference: int, as_json: bool) 
         result = _play(env, seed)
     finally:
         env.close()
-    result = {"task": task, "seed": seed, "chance": facts.chance, **result}
+    result = {"task": task, "seed": seed, "chance": chance, **result}
     output.print_result(result, as_json, lambda: click.echo(_verdict(result)))
 
 
@@ -61,20 +70,23 @@ def _play(env: Any, seed: int) -> dict[str, Any]:
     """One episode from the moves on stdin; whatever is to be seen goes to stderr."""
     observation, info = env.reset(seed=seed)
     click.echo(observation["instruction"], err=True)
+    if _has_places(env):
+        names = (f"{number} {place.receptacle.name}" for number, place in enumerate(env.stage.places))
+        click.echo("places: " + ", ".join(names), err=True)
     is_over, num_steps = False, 0
     while not is_over:
         _show(env, observation, info)
         try:
             word = click.prompt("move", err=True)
-            poses = _poses(word.split(), env)
+            actions = _actions(word.split(), env)
         except ConfigError as error:
             click.echo(str(error), err=True)
             continue
         except click.Abort:
             break
-        if poses is None:
+        if actions is None:
             break
-        for action in poses:
+        for action in actions:
             if not is_over:
                 observation, _, terminated, truncated, info = env.step(action)
                 num_steps, is_over = num_steps + 1, terminated or truncated
@@ -116,20 +128,52 @@ def _as_text(rgb: np.ndarray) -> str:
     return "\n".join(lines)
 
 
-def _poses(words: list[str], env: Any) -> list[np.ndarray] | None:
+def _actions(words: list[str], env: Any) -> list[Any] | None:
     """The actions of a move; None to stop.
 
     Raises:
         ConfigError: it cannot be read; the message says how moves are written.
     """
+    from embodied_mem.envs.mujoco.mobile import TRACK_PERSON
+
+    if words == ["quit"]:
+        return None
+    if TRACK_PERSON in env.spec.id:
+        return [_walk(words)]
+    return [_place(words)] if _has_places(env) else _poses(words, env)
+
+
+def _has_places(env: Any) -> bool:
+    """Whether it is a task whose choices are places in a home."""
+    from embodied_mem.envs.mujoco.mobile import MOBILE_TASK_NAMES
+
+    return any(name in env.spec.id for name in MOBILE_TASK_NAMES)
+
+
+def _walk(words: list[str]) -> int:
+    if len(words) != 1 or words[0] not in WALKS:
+        raise ConfigError(f"no move {' '.join(words)!r}; moves are {', '.join(WALKS)}, quit.")
+    return WALKS.index(words[0])
+
+
+def _place(words: list[str]) -> int:
+    from embodied_mem.envs.mujoco.mobile.config import NUM_PLACES
+
+    numbers = [str(number) for number in range(NUM_PLACES)]
+    if len(words) != 2 or words[0] not in PLACE_MOVES or words[1] not in numbers:
+        raise ConfigError(
+            f"no move {' '.join(words)!r}; moves are look N, search N, choose N with N in {', '.join(numbers)}, quit."
+        )
+    return int(words[1]) + (NUM_PLACES if words[0] == "choose" else 0)
+
+
+def _poses(words: list[str], env: Any) -> list[np.ndarray]:
     from embodied_mem.envs.mujoco.tabletop.expert import key_pose_action
 
     if not words or words[0] not in MOVES:
         raise ConfigError(
             f"no move {' '.join(words)!r}; moves are press X Y, take X Y, put X Y, pull X Y, lift, wait, quit."
         )
-    if words[0] == "quit":
-        return None
     try:
         x, y = (
             (float(word) for word in words[1:])

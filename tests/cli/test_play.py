@@ -57,6 +57,29 @@ def test_a_player_pulls_drawers_and_lifts():
     assert json.loads(played("LiftNTimes", [*(lift * 3), f"press {where['button']}"]).stdout)["success"]
 
 
+def test_a_player_walks_through_a_home_and_says_where_the_thing_was():
+    import gymnasium
+
+    from embodied_mem.envs import task_id
+
+    env = gymnasium.make(task_id("FetchSeenObject"), image_size=(16, 16)).unwrapped
+    env.reset(seed=5)
+    hidden, names = env.hidden, [place.receptacle.name for place in env.stage.places]
+    env.close()
+    moves = ["jump 1", *(f"look {n}" for n in range(5)), *["look 0"] * 3, f"choose {hidden}"]
+    done = played("FetchSeenObject", moves, "--seed", "5")
+    result = json.loads(done.stdout)
+    assert (result["success"], result["chance"]) == (True, 0.2)
+    assert f"places: 0 {names[0]}, 1 {names[1]}" in done.stderr
+    assert "no move 'jump 1'" in done.stderr
+
+
+def test_a_player_follows_somebody():
+    done = played("TrackPerson", ["run", "stay", "ahead-left", "quit"])
+    assert json.loads(done.stdout)["steps"] == 2
+    assert "no move 'run'" in done.stderr
+
+
 def test_moves_that_cannot_be_read_cost_nothing_and_stopping_is_no_success():
     done = played("RememberColor3", ["jump", "press 1", "quit"])
     assert json.loads(done.stdout) == {
