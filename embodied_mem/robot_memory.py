@@ -22,8 +22,8 @@ from jaxtyping import Float
 from embodied_mem.context import Recall
 from embodied_mem.context.context import ContextConfig, ContextMaker
 from embodied_mem.context.context_banks import BankShelf
-from embodied_mem.context.floor import floor_map
 from embodied_mem.context.home_labels import HomeLabels
+from embodied_mem.context.storeys import floor_plan
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
 from embodied_mem.geometry import Box
 from embodied_mem.layers.occupancy import (
@@ -47,7 +47,7 @@ from embodied_mem.messages import (
     Context,
     Entity,
     Event,
-    FloorMap,
+    FloorPlan,
     Frame,
     Interval,
     Location,
@@ -471,11 +471,11 @@ class RobotMemory:
         with self._map_lock, self._world_lock:
             yield
 
-    def _floor(self) -> FloorMap | None:
-        """The map as a floor plan."""
+    def _floor(self) -> FloorPlan | None:
+        """The map as floor plans."""
         with self._map_lock:
             occupied = self._occupancy.snapshot().occupied()
-            return floor_map(self._occupancy.free_cells(), occupied.means_world, occupied.cell_m)
+            return floor_plan(self._occupancy.free_cells(), occupied.means_world, occupied.cell_m)
 
     def _update_map(self, percept: Percept) -> tuple[MapChange | None, str]:
         with self._map_lock:

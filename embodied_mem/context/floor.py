@@ -19,19 +19,31 @@ MIN_KNOWN_CELLS = 2
 MARGIN_CELLS = 2
 
 
-def floor_map(
-    free_world: Float32[np.ndarray, "n 3"], occupied_world: Float32[np.ndarray, "m 3"], cell_m: float
-) -> FloorMap | None:
-    """A floor plan from the centres of free cells and of occupied ones; None when nothing is known to be free.
+Grid = tuple[Float32[np.ndarray, "2"], tuple[int, int]]
+"""Middle of the first cell of a floor plan, world, and how many cells there are."""
 
-    The floor is taken to be flat: the height below which little free space lies.
-    """
-    if not len(free_world):
-        return None
-    floor_z_m = float(np.percentile(free_world[:, 2], 1.0)) - cell_m
-    low = free_world[:, :2].min(axis=0) - MARGIN_CELLS * cell_m
-    size = np.ceil((free_world[:, :2].max(axis=0) - low) / cell_m).astype(int) + 1 + MARGIN_CELLS
-    shape = (int(size[0]), int(size[1]))
+
+def grid_over(points_world: Float32[np.ndarray, "n 3"], cell_m: float) -> Grid:
+    """The grid that holds points, with a margin."""
+    low = points_world[:, :2].min(axis=0) - MARGIN_CELLS * cell_m
+    size = np.ceil((points_world[:, :2].max(axis=0) - low) / cell_m).astype(int) + 1 + MARGIN_CELLS
+    return low, (int(size[0]), int(size[1]))
+
+
+def floor_height_m(free_world: Float32[np.ndarray, "n 3"], cell_m: float) -> float:
+    """The height below which little free space lies."""
+    return float(np.percentile(free_world[:, 2], 1.0)) - cell_m
+
+
+def floor_map(
+    free_world: Float32[np.ndarray, "n 3"],
+    occupied_world: Float32[np.ndarray, "m 3"],
+    cell_m: float,
+    floor_z_m: float,
+    grid: Grid,
+) -> FloorMap:
+    """The plan of one flat floor from the centres of free cells and of occupied ones."""
+    low, shape = grid
     free = _heights(free_world, low, cell_m, shape, floor_z_m)
     occupied = _heights(occupied_world, low, cell_m, shape, floor_z_m)
     drivable = _drivable(free, occupied, shape)

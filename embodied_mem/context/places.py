@@ -15,7 +15,7 @@ from embodied_mem.errors import InvalidQuery, did_you_mean
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world.places import FURNISHING
 from embodied_mem.layers.world.world_view import WorldView
-from embodied_mem.messages import Answer, Area, FloorMap, Region, Room
+from embodied_mem.messages import Answer, Area, FloorPlan, Region, Room
 
 SURVEY_EVERY_NS = 5_000_000_000
 """Rooms are looked for anew when this much more has been observed."""
@@ -23,11 +23,11 @@ Point = tuple[float, float, float]
 
 
 class PlaceBook:
-    """Keeps the floor plan and the rooms up to date as questions ask for them."""
+    """Keeps the floor plans and the rooms up to date as questions ask for them."""
 
-    def __init__(self, floor: Callable[[], FloorMap | None]) -> None:
-        self._take_floor = floor
-        self._floor: FloorMap | None = None
+    def __init__(self, plan: Callable[[], FloorPlan | None]) -> None:
+        self._take_plan = plan
+        self._plan: FloorPlan | None = None
         self._surveyed_ns: int | None = None
         self._book: RoomBook | None = None
         self._view: WorldView | None = None
@@ -67,7 +67,8 @@ class PlaceBook:
             raise InvalidQuery(
                 f"{place!r} is no place: {reason}. Name a room, one thing, or give a region.{did_you_mean(plain(place), have)}"
             )
-        return Region(box=_around(placed[0].placement.box))
+        box = placed[0].placement.box
+        return Region(box=_around(box, self._surveyed(view).floor_span_m(float(box.center[2]))))
 
     def goal(self, target: str | Point, view: WorldView) -> tuple[Box | None, str | None, Answer[Any] | None]:
         """The box to drive up to, for a thing, a room or a point; the thing's id; or why there is none."""
@@ -75,9 +76,9 @@ class PlaceBook:
             x, y, z = target
             return Box(min_m=(x, y, z), max_m=(x, y, z)), None, None
         if means_a_room(target):
-            center = self._surveyed(view).named(target, view)[0].area.center
-            x, y = (float(c) for c in center)
-            return Box(min_m=(x, y, 0.0), max_m=(x, y, 0.0)), None, None
+            room = self._surveyed(view).named(target, view)[0]
+            x, y, z = (*(float(c) for c in room.area.center), room.floor_z_m)
+            return Box(min_m=(x, y, z), max_m=(x, y, z)), None, None
         entity_id, why = view.which(target)
         if entity_id is None:
             return None, None, why
@@ -90,22 +91,22 @@ class PlaceBook:
     def ways(self, view: WorldView, start: Point) -> Ways | Answer[Any]:
         """Ways over free floor from a point, or why there are none."""
         self._surveyed(view)
-        if self._floor is None:
+        if self._plan is None:
             return Answer(status="unknown", reason="the map knows no free floor yet")
-        ways = ways_from(self._floor, start[0], start[1])
+        ways = ways_from(self._plan, start)
         if ways is None:
             x, y = start[:2]
             return Answer(status="unknown", reason=f"no floor known to be free is near ({x:.2f}, {y:.2f})")
         return ways
 
-    def rooms_along(self, points: list[tuple[float, float]], view: WorldView) -> tuple[str, ...]:
+    def rooms_along(self, points: list[Point], view: WorldView) -> tuple[str, ...]:
         """Ids of the rooms that a way leads through, in order, the same one not twice in a row."""
         book = self._surveyed(view)
         found: list[str] = []
         for a, b in zip(points, points[1:] or points, strict=False):
             for share in np.linspace(0.0, 1.0, 12):
-                x, y = (1 - share) * np.array(a) + share * np.array(b)
-                room_id = book.room_at((float(x), float(y), 0.0))
+                x, y, z = ((1 - share) * np.array(a) + share * np.array(b)).tolist()
+                room_id = book.room_at((x, y, z))
                 if room_id is not None and (not found or found[-1] != room_id):
                     found.append(room_id)
         return tuple(found)
@@ -116,14 +117,18 @@ class PlaceBook:
             self._book, self._view, self._surveyed_ns = RoomBook(view), view, None
         is_due = self._surveyed_ns is None or abs(view.now_ns - self._surveyed_ns) >= SURVEY_EVERY_NS
         if is_due and view.now_ns >= 0:
-            self._floor = self._take_floor()
-            if self._floor is not None:
-                self._book.survey(self._floor, view)
+            self._plan = self._take_plan()
+            if self._plan is not None:
+                self._book.survey(self._plan, view)
             self._surveyed_ns = view.now_ns
         return self._book
 
 
-def _around(box: Box) -> Box:
-    low = (box.min_m[0] - NEAR_THING_M, box.min_m[1] - NEAR_THING_M, min(box.min_m[2], 0.0) - NEAR_THING_M)
-    high = (box.max_m[0] + NEAR_THING_M, box.max_m[1] + NEAR_THING_M, max(box.max_m[2], 0.0) + CEILING_M)
-    return Box(min_m=low, max_m=high)
+def _around(box: Box, span_m: tuple[float, float]) -> Box:
+    """What is near a box on its floor, from floor to ceiling."""
+    low_m = max(min(box.min_m[2], 0.0) - NEAR_THING_M, span_m[0])
+    high_m = min(max(box.max_m[2], 0.0) + CEILING_M, span_m[1])
+    return Box(
+        min_m=(box.min_m[0] - NEAR_THING_M, box.min_m[1] - NEAR_THING_M, low_m),
+        max_m=(box.max_m[0] + NEAR_THING_M, box.max_m[1] + NEAR_THING_M, high_m),
+    )

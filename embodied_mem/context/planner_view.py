@@ -190,7 +190,8 @@ def _room(room: Room, rooms: list[Room]) -> _Line:
 
 
 def _name(room: Room) -> str:
-    return room.category or room.room_id
+    """What a room is called; on the lowest floor, often the only one, without the floor."""
+    return f"{room.category or room.room_id}{f' on floor {room.floor}' if room.floor else ''}"
 
 
 def _seconds(stamp_ns: int) -> str:

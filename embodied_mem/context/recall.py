@@ -16,6 +16,7 @@ from embodied_mem.context.ranking import Metric, Point, RankRequest, point, posi
 from embodied_mem.context.routes import Ways, route_length_m
 from embodied_mem.context.team import Team
 from embodied_mem.errors import InvalidQuery, did_you_mean
+from embodied_mem.geometry import Box
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.layers.world.journey import dwell
 from embodied_mem.layers.world.relations import RELATIONS
@@ -27,7 +28,7 @@ from embodied_mem.messages import (
     Distanced,
     Dwell,
     Explanation,
-    FloorMap,
+    FloorPlan,
     Happening,
     Interval,
     Location,
@@ -45,14 +46,14 @@ from embodied_mem.messages import (
 class Recall:
     """Answers questions over a world layer and the floor plan that `floor` hands over (None while there is none).
 
-    Words name things ('red mug'), ids too ('e17'). A place is a Region, a room's name ('kitchen', 'room/2') or a
+    Words name things ('red mug'), ids too ('e17'). A place is a Region, a room's name ('kitchen', 'room/2'), a floor's ('upstairs', 'floor 1') or a
     thing (within 1.2 m of it). Times are stamps in nanoseconds, `known_at_ns` what the memory knew then.
     """
 
     def __init__(
         self,
         world: WorldLayer,
-        floor: Callable[[], FloorMap | None],
+        floor: Callable[[], FloorPlan | None],
         *,
         guard: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
@@ -343,7 +344,7 @@ class Recall:
     def path_to(
         self, target: str | Point, *, start_world_m: Point | None = None, robot: str | None = None
     ) -> Answer[Route]:
-        """The way over floor known to be free to where a thing, room or point can be reached; from the robot."""
+        """The way over floor and stairs known to be free to where a thing, room or point can be reached; from the robot."""
         with self._reading() as view:
             ways = self._ways(view, start_world_m, robot)
             if isinstance(ways, Answer):
@@ -354,13 +355,11 @@ class Recall:
                 return refused(why)
             reached = ways.to_box(goal, self._places.area_at(goal.center, view))
             if reached is None:
-                return Answer(status="unknown", reason="no way over floor known to be free leads there")
+                return Answer(status="unknown", reason=_no_way(ways, goal))
             points = ways.trace(reached[1])
-            rooms = self._places.rooms_along(points, view)
-            z = ways.floor.floor_z_m
             route = Route(
-                entity_id=entity_id, waypoints_world_m=tuple((x, y, z) for x, y in points),
-                length_m=route_length_m(points), rooms=rooms,
+                entity_id=entity_id, waypoints_world_m=tuple(points), length_m=route_length_m(points),
+                rooms=self._places.rooms_along(points, view),
             )  # fmt: skip
             return Answer(status="known", value=route, confidence=0.9, evidence=("map",))
 
@@ -405,6 +404,13 @@ class Recall:
             raise InvalidQuery(
                 f"no robot {robot!r} has observed anything; have {list(robots)}.{did_you_mean(robot, robots)}"
             )
+
+
+def _no_way(ways: Ways, goal: Box) -> str:
+    floor = ways.plan.storey_at(float(goal.center[2]))
+    if floor == ways.start_floor:
+        return "no way over floor known to be free leads there"
+    return f"no way over stairs known to be free leads from floor {ways.start_floor} to floor {floor}"
 
 
 def _place_name(place: Region | str) -> str:

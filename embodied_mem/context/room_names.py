@@ -15,14 +15,22 @@ IN_CONTEXT = re.compile(r"(?P<room>.+?) (?P<how>with|next to|beside|by) (?P<what
 """'bedroom with a desk', 'bathroom next to the kitchen'."""
 
 
+FLOOR = r"upstairs|downstairs|ground floor|top floor|floor \d+"
+ON_FLOOR = re.compile(rf"(?:(?P<room>.+?) )?(?:on )?(?:the )?(?P<floor>{FLOOR})")
+FLOOR_FIRST = re.compile(rf"(?P<floor>{FLOOR}) (?P<room>.+)")
+"""'upstairs', 'bathroom upstairs', 'bathroom on the ground floor'; 'upstairs bathroom'."""
+
+
 def plain(name: str) -> str:
     """A name without case and article."""
     return name.lower().strip().removeprefix("the ")
 
 
 def means_a_room(name: str) -> bool:
-    """Whether a name is that of a room, known or not."""
-    key = plain(name)
+    """Whether a name is that of a room or a floor, known or not."""
+    key, floor = _parted(plain(name))
+    if floor and not key:
+        return True
     context = IN_CONTEXT.fullmatch(key)
     return (
         key.startswith("room/")
@@ -31,7 +39,17 @@ def means_a_room(name: str) -> bool:
     )
 
 
-def rooms_named(name: str, rooms: Sequence[Room], view: WorldView) -> list[Room]:
+def floors_called(name: str, num_floors: int) -> list[int] | None:
+    """The floors, lowest first, that a name without a room means; None when it is no such name.
+
+    Raises:
+        InvalidQuery: there is no such floor.
+    """
+    key, floor = _parted(plain(name))
+    return _floors(floor, num_floors) if floor and not key else None
+
+
+def rooms_named(name: str, rooms: Sequence[Room], view: WorldView, *, num_floors: int = 1) -> list[Room]:
     """The rooms that a name means.
 
     Raises:
@@ -41,7 +59,14 @@ def rooms_named(name: str, rooms: Sequence[Room], view: WorldView) -> list[Room]
         raise InvalidQuery(
             f"no rooms are known yet, so {name!r} means nothing; let the robot look around, or give a box or radius."
         )
-    key = plain(name)
+    key, floor = _parted(plain(name))
+    if floor:
+        alike = rooms if not key else rooms_named(key, rooms, view)
+        chosen = [room for room in alike if room.floor in _floors(floor, num_floors)]
+        if not chosen:
+            have = [f"{room.room_id} on floor {room.floor}" for room in alike]
+            raise InvalidQuery(f"no room is called {name!r}; have {have}.")
+        return chosen
     context = None if key.startswith("room/") else IN_CONTEXT.fullmatch(key)
     if context is not None:
         return _in_context(context, rooms, view)
@@ -49,6 +74,25 @@ def rooms_named(name: str, rooms: Sequence[Room], view: WorldView) -> list[Room]
     if not chosen:
         have = sorted({room.category for room in rooms if room.category} | {room.room_id for room in rooms})
         raise InvalidQuery(f"no room is called {name!r}; have {have}.{did_you_mean(key, have)}")
+    return chosen
+
+
+def _parted(key: str) -> tuple[str, str]:
+    """The name of a room ('' when there is none) and that of a floor ('' when there is none)."""
+    found = ON_FLOOR.fullmatch(key) or FLOOR_FIRST.fullmatch(key)
+    return (key, "") if found is None else (found["room"] or "", found["floor"])
+
+
+def _floors(name: str, num_floors: int) -> list[int]:
+    if name.startswith("floor "):
+        chosen = [floor for floor in range(num_floors) if floor == int(name.removeprefix("floor "))]
+    elif name == "upstairs":
+        chosen = list(range(1, num_floors))
+    else:
+        chosen = [num_floors - 1 if name == "top floor" else 0]
+    if not chosen:
+        have = ["ground floor", *(f"floor {floor}" for floor in range(1, num_floors))]
+        raise InvalidQuery(f"no floor is called {name!r}; the memory knows {have}.")
     return chosen
 
 

@@ -5,18 +5,27 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float32
 
-from embodied_mem.context.room_names import rooms_named
+from embodied_mem.context.room_names import floors_called, rooms_named
+from embodied_mem.geometry import Box
 from embodied_mem.layers.world import places
 from embodied_mem.layers.world.world_view import WorldView
-from embodied_mem.messages import Area, FloorMap, Region, Room
+from embodied_mem.messages import Area, FloorPlan, Region, Room
+from embodied_mem.messages.places import STOREY_SLACK_M, storey_spans_m
 
 RECORD = "rooms"
 NEAR_THING_M = 1.2
 """Being 'at' a thing is being within this of its box."""
 CEILING_M = 3.0
+SAME_FLOOR_M = 1.0
+"""Floors whose heights differ by less, before and after a survey, are the same."""
+FROM_STAIRS_M = 1.0
+EVERYWHERE_M = 1e5
 
 
 class RoomBook:
@@ -24,29 +33,73 @@ class RoomBook:
 
     def __init__(self, view: WorldView) -> None:
         payload = json.loads(view.record(RECORD) or b'{"areas": [], "links": [], "next": 1}')
-        self._areas = {room_id: _area_from(text) for room_id, text in payload["areas"]}
+        self._heights_m: list[float] = payload.get("heights_m", [0.0])
+        self._floor_of: dict[str, int] = payload.get("floor_of", {})
+        spans = storey_spans_m(self._heights_m)
+        self._areas = {
+            room_id: _within(_area_from(text), spans[self._floor_of.get(room_id, 0)])
+            for room_id, text in payload["areas"]
+        }
         self._links: set[tuple[str, str]] = {(a, b) for a, b in payload["links"]}
         self._next: int = payload["next"]
         self._computed: tuple[tuple[int, int | None, int | None], list[Room]] | None = None
 
-    def survey(self, floor: FloorMap, view: WorldView) -> None:
+    def survey(self, plan: FloorPlan, view: WorldView) -> None:
         """Find the rooms anew in a floor plan; a room that mostly covers an earlier one is that room."""
-        areas = places.find_areas(floor)
+        areas: dict[str, Area] = {}
+        links: set[tuple[str, str]] = set()
+        floor_of: dict[str, int] = {}
+        for floor, storey in enumerate(plan.storeys):
+            found = [_within(area, plan.span_m(floor)) for area in places.find_areas(storey)]
+            ids: list[str] = []
+            for area in found:
+                ids.append(self._known_as(area, storey.floor_z_m, {*areas, *ids}) or self._new_id())
+            areas |= dict(zip(ids, found, strict=True))
+            floor_of |= dict.fromkeys(ids, floor)
+            links |= {(ids[a], ids[b]) for a, b in places.passages(found, storey)}
         if not areas:
             return
-        ids: list[str] = []
-        for area in areas:
-            free = [(places.overlap(area, old), key) for key, old in self._areas.items() if key not in ids]
-            share, key = max(free, default=(0.0, ""))
-            ids.append(key if share >= places.SAME_ROOM_IOU else self._new_id())
-        self._areas = dict(zip(ids, areas, strict=True))
-        self._links = {(ids[a], ids[b]) for a, b in places.passages(areas, floor)}
+        self._areas, self._floor_of = areas, floor_of
+        self._heights_m = [storey.floor_z_m for storey in plan.storeys]
+        self._links = links | self._joined_by_stairs(plan)
         payload = {
             "areas": [(key, _area_text(area)) for key, area in self._areas.items()],
-            "links": sorted(self._links), "next": self._next,
+            "links": sorted(self._links), "next": self._next, "heights_m": self._heights_m, "floor_of": floor_of,
         }  # fmt: skip
         self._computed = None
         view.put_record(RECORD, json.dumps(payload).encode())
+
+    def _known_as(self, area: Area, floor_z_m: float, taken: set[str]) -> str | None:
+        """The id of the room that an area mostly covers, on a floor of that height."""
+        free = [
+            (places.overlap(area, old), key)
+            for key, old in self._areas.items()
+            if key not in taken
+            and abs(self._heights_m[self._floor_of.get(key, 0)] - floor_z_m) < SAME_FLOOR_M
+        ]
+        share, key = max(free, default=(0.0, ""))
+        return key if share >= places.SAME_ROOM_IOU else None
+
+    def _joined_by_stairs(self, plan: FloorPlan) -> set[tuple[str, str]]:
+        """Rooms at the foot and at the head of stairs."""
+        found: set[tuple[str, str]] = set()
+        for flight in plan.flights_world:
+            ends = [
+                self._nearest(end, plan.storey_at(float(end[2]) + STOREY_SLACK_M)) for end in flight[[0, -1]]
+            ]
+            if ends[0] is not None and ends[1] is not None and ends[0] != ends[1]:
+                found.add((ends[0], ends[1]))
+        return found
+
+    def _nearest(self, point_world: Float32[np.ndarray, "3"], floor: int) -> str | None:
+        """The room of a floor whose cells are nearest to a point, within `FROM_STAIRS_M`."""
+        away_m = {
+            key: places.distance_m(area, point_world)
+            for key, area in self._areas.items()
+            if self._floor_of[key] == floor
+        }
+        nearest = min(away_m, key=away_m.__getitem__, default=None)
+        return nearest if nearest is not None and away_m[nearest] <= FROM_STAIRS_M else None
 
     def rooms(
         self, view: WorldView, *, as_of_ns: int | None = None, known_at_ns: int | None = None
@@ -70,12 +123,13 @@ class RoomBook:
                 labels[room_id].append((placed[0].label, view.label_weight(entity_id)))
         found: list[Room] = []
         for key, area in self._areas.items():
+            floor = self._floor_of.get(key, 0)
             neighbors = tuple(sorted(self._neighbors(key)))
             category, share = places.category_of(labels[key], num_neighbors=len(neighbors), area=area)
             found.append(
                 Room(
                     room_id=key, area=area, category=category, category_confidence=share, neighbors=neighbors,
-                    contents=tuple(contents[key]),
+                    contents=tuple(contents[key]), floor=floor, floor_z_m=self._heights_m[floor],
                 )
             )  # fmt: skip
         return sorted(found, key=lambda room: -room.area.size_m2)
@@ -84,6 +138,11 @@ class RoomBook:
         """The id of the room that holds a point."""
         point = np.array([position_world_m])
         return next((key for key, area in self._areas.items() if area.contains(point)[0]), None)
+
+    def floor_span_m(self, z_m: float) -> tuple[float, float]:
+        """From which height to which one is on the floor of a height."""
+        spans = storey_spans_m(self._heights_m)
+        return next(span for span in spans if span[0] <= z_m < span[1])
 
     def area(self, room_id: str) -> Area:
         """The floor of a room."""
@@ -95,18 +154,20 @@ class RoomBook:
         Raises:
             InvalidQuery: no room was found yet, or none is called that.
         """
-        return rooms_named(name, self.rooms(view), view)
+        return rooms_named(name, self.rooms(view), view, num_floors=len(self._heights_m))
 
     def region(self, name: str, view: WorldView) -> Region:
-        """The floor of all rooms that a name means, as one region."""
+        """The floor of all rooms that a name means, or all of a floor such as 'upstairs', as one region."""
+        slab = floors_called(name, len(self._heights_m))
+        if slab is not None:
+            spans = storey_spans_m(self._heights_m)
+            return Region(box=_slab(spans[slab[0]][0], spans[slab[-1]][1]))
         rooms = self.named(name, view)
-        first = rooms[0].area
-        is_inside = first.is_inside.copy()
-        for room in rooms[1:]:
-            is_inside |= room.area.is_inside
-        return Region(
-            area=Area(origin_world_m=first.origin_world_m, cell_m=first.cell_m, is_inside=is_inside)
+        floors = sorted({room.floor for room in rooms})
+        first, *others = (
+            Region(area=_united([room.area for room in rooms if room.floor == floor])) for floor in floors
         )
+        return replace(first, also=tuple(others))
 
     def resolved(self, region: Region | None, view: WorldView) -> Region | None:
         """`region` with a room's name replaced by its area."""
@@ -118,6 +179,23 @@ class RoomBook:
     def _new_id(self) -> str:
         number, self._next = self._next, self._next + 1
         return f"room/{number}"
+
+
+def _within(area: Area, span_m: tuple[float, float]) -> Area:
+    return replace(area, low_z_m=span_m[0], high_z_m=span_m[1])
+
+
+def _united(areas: Sequence[Area]) -> Area:
+    """Areas of one floor as one."""
+    return replace(areas[0], is_inside=np.any([area.is_inside for area in areas], axis=0))
+
+
+def _slab(low_z_m: float, high_z_m: float) -> Box:
+    """Everything between two heights."""
+    return Box(
+        min_m=(-EVERYWHERE_M, -EVERYWHERE_M, max(low_z_m, -EVERYWHERE_M)),
+        max_m=(EVERYWHERE_M, EVERYWHERE_M, min(high_z_m, EVERYWHERE_M)),
+    )
 
 
 def _area_text(area: Area) -> str:

@@ -54,6 +54,7 @@ from embodied_mem.messages.places import (
     FLOOR_FREE,
     FLOOR_UNKNOWN,
     FloorMap,
+    FloorPlan,
     Room,
     Route,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "Fact",
     "FalseBelief",
     "FloorMap",
+    "FloorPlan",
     "Frame",
     "Glimpse",
     "Happening",

@@ -155,7 +155,8 @@ class Interval:
 @dataclass(frozen=True, kw_only=True)
 class Region:
     """A part of space in world: a box, everything within `radius_m` of a point, an area of the floor, or a room by
-    its name ("kitchen") or id ("room/2"), which the memory resolves to its area.
+    its name ("kitchen") or id ("room/2") or a floor by its name ("upstairs", "floor 1"), which the memory resolves.
+    `also` are further parts that count as one with it.
     """
 
     box: Box | None = None
@@ -163,6 +164,7 @@ class Region:
     radius_m: float | None = None
     area: Area | None = None
     room: str | None = None
+    also: tuple[Region, ...] = ()
 
     def __post_init__(self) -> None:
         is_sphere = self.center_world_m is not None and self.radius_m is not None and self.radius_m > 0
@@ -183,6 +185,12 @@ class Region:
             raise InvalidQuery(
                 f"Region(room={self.room!r}) names a room without its area; ask through RobotMemory, which knows rooms."
             )
+        is_inside = self._contains(points_world)
+        for part in self.also:
+            is_inside = is_inside | part.contains(points_world)
+        return is_inside
+
+    def _contains(self, points_world: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, "n"]:
         if self.area is not None:
             return self.area.contains(points_world)
         if self.box is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int8
+from jaxtyping import Bool, Float32, Int8
 
 from embodied_mem.messages.areas import Area
 from embodied_mem.messages.knowledge import EntityId
@@ -41,10 +44,38 @@ class FloorMap:
         return x0 + cell[0] * self.cell_m, y0 + cell[1] * self.cell_m
 
 
+STOREY_SLACK_M = 0.3
+"""What is this far below a floor counts as on it still: the thickness of ceilings."""
+
+
+def storey_spans_m(heights_m: Sequence[float]) -> list[tuple[float, float]]:
+    """From which height to which one is on each floor, given the floors' heights, the lowest first."""
+    edges = [-math.inf, *(height_m - STOREY_SLACK_M for height_m in heights_m[1:]), math.inf]
+    return list(itertools.pairwise(edges))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloorPlan:
+    """The floors of a home, the lowest first, all on one grid; and the flights of stairs that join them, each as points
+    in world on its steps, the lowest first.
+    """
+
+    storeys: tuple[FloorMap, ...]
+    flights_world: tuple[Float32[np.ndarray, "n 3"], ...] = ()
+
+    def storey_at(self, z_m: float) -> int:
+        """The floor that a height belongs to: the highest one that is not above it."""
+        return sum(one.floor_z_m - STOREY_SLACK_M <= z_m for one in self.storeys[1:])
+
+    def span_m(self, storey: int) -> tuple[float, float]:
+        """From which height to which one is on a floor; infinite below the lowest and above the highest."""
+        return storey_spans_m([one.floor_z_m for one in self.storeys])[storey]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Room:
     """A room found in free space. `category` is read from its contents ('' when they say nothing), `neighbors`
-    are the rooms that a passage joins it with.
+    are the rooms that a passage or stairs join it with. `floor` is 0 on the lowest floor known, `floor_z_m` its height.
     """
 
     room_id: str
@@ -53,6 +84,8 @@ class Room:
     category_confidence: float = 0.0
     neighbors: tuple[str, ...] = ()
     contents: tuple[EntityId, ...] = ()
+    floor: int = 0
+    floor_z_m: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

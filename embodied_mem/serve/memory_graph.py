@@ -97,9 +97,14 @@ def _object_node(entity: Entity, node_id: int, labels: list[str]) -> GraphNode:
 def _room_node(room: Room, index: int) -> GraphNode:
     x, y = (float(c) for c in room.area.center)
     attributes = {
-        **_semantic("RoomNodeAttributes", room.category or room.room_id, (x, y, 1.2)),
+        **_semantic("RoomNodeAttributes", room.category or room.room_id, (x, y, room.floor_z_m + 1.2)),
         "semantic_class_probabilities": {},
-        "metadata": {"room_id": room.room_id, "category": room.category, "size_m2": room.area.size_m2},
+        "metadata": {
+            "room_id": room.room_id,
+            "category": room.category,
+            "size_m2": room.area.size_m2,
+            "floor": room.floor,
+        },
     }
     return GraphNode(node_id=symbol("R", index), layer=ROOMS, attributes=attributes)
 
@@ -107,7 +112,7 @@ def _room_node(room: Room, index: int) -> GraphNode:
 def _place_node(room: Room, index: int) -> GraphNode:
     x, y = (float(c) for c in room.area.center)
     attributes = {
-        **_semantic("PlaceNodeAttributes", f"{room.room_id} middle", (x, y, 0.0)),
+        **_semantic("PlaceNodeAttributes", f"{room.room_id} middle", (x, y, room.floor_z_m)),
         "distance": float(np.sqrt(room.area.size_m2)) / 2, "num_basis_points": 0, "pcl_mesh_connections": [],
         "mesh_vertex_labels": [], "deformation_connections": [],
     }  # fmt: skip

@@ -20,7 +20,10 @@ UNITS = "Positions are metres in the world frame (z up), times nanoseconds of th
 SCOPES = ("read", "write")
 
 ENTITY = text("an id such as 'e17', or words that name one thing, such as 'red mug'")
-PLACE = text("a room ('kitchen', 'room/2') or a thing ('the sofa': within 1.2 m of it)")
+PLACE = text(
+    "a room ('kitchen', 'room/2', 'bathroom upstairs'), a floor ('upstairs', 'ground floor', 'floor 1': 0 is the lowest known) "
+    "or a thing ('the sofa': within 1.2 m of it)"
+)
 SINCE, UNTIL = stamp("only from this time on"), stamp("only up to this time")
 AS_OF = stamp("when it was true in the world; leave out for now")
 KNOWN_AT = stamp("what the memory knew then; leave out for now")
@@ -197,7 +200,7 @@ TOOLS: dict[str, Tool] = {
             "k (20 unless told), in order of time.", _shown,
             {"label": text("a category"), "color": text("a colour word"), **SPAN, "k": K},
         ),
-        _tool("rooms", "All rooms with what is in them and which ones they open to.", _question("rooms"), {"as_of_ns": AS_OF}),
+        _tool("rooms", "All rooms with what is in them, on which floor they are and which ones they open to.", _question("rooms"), {"as_of_ns": AS_OF}),
         _tool("room_of", "The room that a thing is in.", _question("room_of"), {"entity": ENTITY, "as_of_ns": AS_OF}, "entity"),
         _tool("visited", "When robots were in a place.", _with_interval("visited"), {"place": PLACE, "robot": text("which robot"), **SPAN}, "place"),
         _tool("dwell", "How long robots were in a place in all.", _with_interval("dwell"), {"place": PLACE, "robot": text("which robot"), **SPAN}, "place"),
@@ -208,7 +211,7 @@ TOOLS: dict[str, Tool] = {
             {"a": ENTITY, "relation": text("only this one", one_of=get_args(RelationKind)), "b": ENTITY, "as_of_ns": AS_OF, "known_at_ns": KNOWN_AT},
             "a",
         ),
-        _tool("path_to", "The way over free floor to a thing, a room or a point.", _path_to, {"target": PLACE, "target_world_m": point("or a point")}),
+        _tool("path_to", "The way over free floor, and stairs between floors, to a thing, a room or a point.", _path_to, {"target": PLACE, "target_world_m": point("or a point")}),
         _tool("seen_together", "When two things were in view in the same frames.", _with_interval("seen_together"), {"a": ENTITY, "b": ENTITY, **SPAN}, "a", "b"),
         _tool("goes_with", "What is associated with a thing by place, view and use.", _question("goes_with"), {"entity": ENTITY, "k": K}, "entity"),
         _tool(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from embodied_mem.context import Recall
-from embodied_mem.context.floor import floor_map
+from embodied_mem.context.storeys import floor_plan
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.messages import (
     Event,
     FloorMap,
+    FloorPlan,
     Frame,
     ObjectMention,
     ObservedInstance,
@@ -49,19 +50,23 @@ def plan(
     for box in unseen:
         is_known &= ~box.contains(cells)
     cells = cells.astype(np.float32)
-    floor = floor_map(cells[~is_occupied & is_known], cells[is_occupied & is_known], CELL_M)
-    assert floor is not None
+    found = floor_plan(cells[~is_occupied & is_known], cells[is_occupied & is_known], CELL_M)
+    assert found is not None
+    (floor,) = found.storeys
     return floor
 
 
 class Home:
     """A world layer that is told what it sees: `see` makes a percept of boxes, from where the robot stands."""
 
-    def __init__(self, floor: FloorMap | None = None) -> None:
+    def __init__(self, floor: FloorMap | FloorPlan | None = None) -> None:
         self.world = WorldLayer(SqliteRepository(":memory:"))
         self.floor = floor or plan()
-        self.recall = Recall(self.world, lambda: self.floor)
+        self.recall = Recall(self.world, self._floors)
         self.now_ns = 0
+
+    def _floors(self) -> FloorPlan:
+        return self.floor if isinstance(self.floor, FloorPlan) else FloorPlan(storeys=(self.floor,))
 
     def see(
         self,

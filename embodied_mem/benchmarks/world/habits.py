@@ -23,6 +23,7 @@ from embodied_mem.messages import (
     FLOOR_FREE,
     FLOOR_UNKNOWN,
     FloorMap,
+    FloorPlan,
     Frame,
     ObservedInstance,
     Percept,
@@ -209,7 +210,7 @@ def hours_per_move(label: str) -> float:
 def memory_of(home: HabitHome) -> tuple[WorldLayer, Recall]:
     """An empty world model that knows the home's floor plan."""
     world, floor = WorldLayer(SqliteRepository(":memory:")), home.floor()
-    return world, Recall(world, lambda: floor)
+    return world, Recall(world, lambda: FloorPlan(storeys=(floor,)))
 
 
 def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:

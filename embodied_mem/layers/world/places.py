@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32
+from jaxtyping import Bool, Float, Float64, Int32
 from scipy import ndimage
 
 from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, Area, FloorMap
@@ -113,13 +113,17 @@ def overlap(a: Area, b: Area) -> float:
     centers = _centers(a)
     if not len(centers):
         return 0.0
-    shared_m2 = float(b.contains(centers).sum()) * a.cell_m**2
+    shared_m2 = float(b.covers(centers).sum()) * a.cell_m**2
     return shared_m2 / max(a.size_m2 + b.size_m2 - shared_m2, 1e-9)
 
 
-def _centers(area: Area) -> Float64[np.ndarray, "n 3"]:
-    cells = np.argwhere(area.is_inside) * area.cell_m + np.array(area.origin_world_m)
-    return np.concatenate([cells, np.zeros((len(cells), 1))], axis=1)
+def distance_m(area: Area, point_world: Float[np.ndarray, "3"]) -> float:
+    """How far the middle of an area's nearest cell is from a point, seen from above."""
+    return float(np.linalg.norm(_centers(area) - point_world[:2], axis=1).min(initial=math.inf))
+
+
+def _centers(area: Area) -> Float64[np.ndarray, "n 2"]:
+    return np.asarray(np.argwhere(area.is_inside) * area.cell_m + np.array(area.origin_world_m))
 
 
 def _cores(is_open: Bool[np.ndarray, "nx ny"], cell_m: float) -> Int32[np.ndarray, "nx ny"] | None:
