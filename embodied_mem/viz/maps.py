@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import matplotlib.patheffects
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from embodied_mem.layers.occupancy import MapSnapshot
 from embodied_mem.messages import Change, Entity
+from embodied_mem.viz.figures import drawn
 
 HEADROOM_M = 2.0
 """What hangs higher above the floor (ceilings, lamps, lintels) is left out, to look into the rooms."""
@@ -53,9 +53,7 @@ def top_down_map(
     axes.set_aspect("equal")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())[:, :, :3]
+    return drawn(figure)
 
 
 def plan_colors(

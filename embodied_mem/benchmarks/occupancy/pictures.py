@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from embodied_mem.benchmarks.occupancy.curves import Curve
 from embodied_mem.benchmarks.occupancy.maps import ScoredMap
 from embodied_mem.benchmarks.results import Goal
 from embodied_mem.messages import Frame
+from embodied_mem.viz.figures import drawn
 from embodied_mem.viz.report import Picture
 
 EVERY_PX = 4
@@ -32,7 +32,7 @@ def depth_pictures(frame: Frame, maps: Sequence[ScoredMap]) -> Picture:
         axes.set_axis_off()
     return Picture(
         title="A view that no map was built from",
-        image=_drawn(figure),
+        image=drawn(figure),
         caption="Planar depth, 0.4 m (dark) to 3.5 m (bright).",
     )
 
@@ -47,10 +47,4 @@ def curve_picture(curve: Curve, goals: Mapping[str, Goal]) -> Picture:
             axes.axhline(goals[name].value, linestyle="--", color="gray")
         axes.set_title(name)
         axes.set_xlabel(curve.x_name, fontsize=8)
-    return Picture(title=curve.title, image=_drawn(figure), caption=curve.caption)
-
-
-def _drawn(figure: Figure) -> np.ndarray:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())[:, :, :3]
+    return Picture(title=curve.title, image=drawn(figure), caption=curve.caption)

@@ -17,10 +17,11 @@ from embodied_mem.benchmarks.suite.policies import asks_memory
 from embodied_mem.benchmarks.suite.running import Done, as_records
 from embodied_mem.benchmarks.suite.settings import SuiteSettings
 from embodied_mem.benchmarks.suite.statistics import wilson
+from embodied_mem.viz.figures import drawn
 from embodied_mem.viz.report import Picture, Section, Table, Text
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 Outcomes = Mapping[int, Outcome]
 FAILURES = ("recall", "motor", "no_commit")
@@ -212,12 +213,4 @@ def _curve(done: Done, chance: Mapping[str, float], axis: str) -> UInt8[np.ndarr
     axes.set(xlabel=axis, ylabel="success", ylim=(-0.02, 1.02), xticks=ticks)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
-    return _image(figure)
-
-
-def _image(figure: Figure) -> UInt8[np.ndarray, "h w 3"]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return drawn(figure)

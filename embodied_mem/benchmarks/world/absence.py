@@ -6,11 +6,12 @@ come from the boxes, not from the memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from embodied_mem.benchmarks.world.calibration import Bin, reliability
 from embodied_mem.benchmarks.world.degrade import Condition, degraded
 from embodied_mem.geometry import Box, look_at
 from embodied_mem.layers.world import WorldLayer
@@ -31,7 +32,7 @@ NUM_FRAMES = 16
 @dataclass
 class AbsenceScore:
     """Beliefs in what is gone and in what is there after two clear looks, changes of belief by hidden looks, every
-    belief with whether the thing was there, and changes that were reported, true, and both.
+    belief after one or two with whether the thing was there, and changes that were reported, true, and both.
     """
 
     gone: list[float] = field(default_factory=list)
@@ -42,21 +43,13 @@ class AbsenceScore:
     num_true: int = 0
     num_both: int = 0
 
-    def calibration(self, bins: int = 5) -> list[tuple[float, float, int]]:
-        """(mean belief, share that was there, how many) by belief."""
-        pairs = np.array(self.stated, dtype=float).reshape(-1, 2)
-        which = np.minimum((pairs[:, 0] * bins).astype(int), bins - 1)
-        return [
-            (float(pairs[which == b, 0].mean()), float(pairs[which == b, 1].mean()), int((which == b).sum()))
-            for b in range(bins)
-            if (which == b).any()
-        ]
+    def calibration(self) -> list[Bin]:
+        """Beliefs that something is there, beside how often it was."""
+        return reliability(self.stated, bins=5)
 
     def calibration_error(self) -> float:
         """Expected calibration error of presence."""
-        rows = self.calibration()
-        total = sum(number for _, _, number in rows)
-        return sum(abs(mean - share) * number for mean, share, number in rows) / max(total, 1)
+        return sum(one.error for one in self.calibration()) / max(len(self.stated), 1)
 
 
 class Visit:
@@ -108,14 +101,15 @@ def measure_absence(seeds: Sequence[int], progress: Callable[[str], None]) -> Ab
         boxes = {name: visit.room.things[name].box for name in names}
         known = {name: visit.entity_at(boxes[name], OBJECTS[name][0]) for name in names}
         visit.room.remove(gone)
-        clear = _two_looks(visit, boxes)
-        for name in names:
+        beliefs: dict[str, list[float]] = {name: [] for name in names}
+        for name in _two_looks(visit, boxes):
             entity = known[name]
-            if entity is None or clear[name] < 2:
-                continue
-            presence = _presence(visit, entity.entity_id)
-            (score.gone if name == gone else score.there).append(presence)
-            score.stated.append((presence, name != gone))
+            if entity is not None:
+                beliefs[name].append(_presence(visit, entity.entity_id))
+        for name, stated in beliefs.items():
+            score.stated += [(presence, name != gone) for presence in stated]
+            if len(stated) == 2:
+                (score.gone if name == gone else score.there).append(stated[1])
         _look_past_a_screen(visit, boxes, known, score)
     return score
 
@@ -149,8 +143,10 @@ def measure_changes(
     return score
 
 
-def _two_looks(visit: Visit, boxes: dict[str, Box]) -> dict[str, int]:
-    """Looks at each thing's place in turn until it had two clear ones, 40 degrees and 1.5 s apart; how many it had."""
+def _two_looks(visit: Visit, boxes: dict[str, Box]) -> Iterator[str]:
+    """Looks at each thing's place in turn until it had two clear ones, 40 degrees and 1.5 s apart; the name of what was
+    just seen clearly, for the first and the second time.
+    """
     num_clear = dict.fromkeys(boxes, 0)
     for angle in np.deg2rad(np.arange(0.0, 360.0, 40.0)):
         wanted = [name for name, number in num_clear.items() if number < 2]
@@ -167,7 +163,8 @@ def _two_looks(visit: Visit, boxes: dict[str, Box]) -> dict[str, int]:
         visit.tell(frame)
         for name, (share, px) in shown.items():
             num_clear[name] += _is_clear(share, px)
-    return num_clear
+            if _is_clear(share, px) and num_clear[name] <= 2:
+                yield name
 
 
 def _is_clear(share: float, num_pixels: int) -> bool:

@@ -12,10 +12,12 @@ import numpy as np
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.benchmarks.world.day import Day
 from embodied_mem.benchmarks.world.degrade import HEADLINE, PERFECT, Condition
-from embodied_mem.benchmarks.world.exam import Tally
-from embodied_mem.benchmarks.world.examined_day import OURS, Totals, live_and_ask
+from embodied_mem.benchmarks.world.exam import OURS, Tally
+from embodied_mem.benchmarks.world.examined_day import Totals, live_and_ask
 from embodied_mem.benchmarks.world.families import finding_dory
 from embodied_mem.benchmarks.world.parts import PART_GOALS, part_rows, part_sizes
+from embodied_mem.benchmarks.world.sections import apart_table, category_table, row_sections
+from embodied_mem.viz.report import Section
 
 Progress = Callable[[str], None]
 
@@ -34,7 +36,7 @@ CURVES = (
     *(Condition(name=f"miss_rate={rate:g}", miss_rate=rate) for rate in (0.1, 0.2, 0.4)),
     *(Condition(name=f"label_noise={rate:g}", label_noise=rate) for rate in (0.1, 0.2, 0.3)),
     *(Condition(name=f"pose_m={size:g}", pose_m=size) for size in (0.01, 0.03, 0.1)),
-    Condition(name="depth_m=0.005", depth_m=0.005),
+    *(Condition(name=f"depth_m={size:g}", depth_m=size) for size in (0.005, 0.01, 0.02)),
 )
 """One fault at a time; on the first day only, since each costs a memory of its own."""
 QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
@@ -58,9 +60,10 @@ def run(*, quick: bool, progress: Progress) -> Iterator[BenchmarkResult]:
             "quick": quick, "days": [asdict(day) for day in lived], "headline": asdict(HEADLINE),
             **part_sizes(quick=quick),
         }  # fmt: skip
+        scores = score_rows(totals)
         return BenchmarkResult(
-            name="world", rows=(*score_rows(totals), *more), config=config, seeds=[day.seed for day in lived],
-            extra=_extra(totals),
+            name="world", rows=(*scores, *more), config=config, seeds=[day.seed for day in lived],
+            extra=_extra(totals), sections=page_sections(totals, [*scores, *more]),
         )  # fmt: skip
 
     for index, day in enumerate(days):
@@ -115,6 +118,14 @@ def score_rows(totals: Totals) -> list[Row]:
         measured(GOALS, "days/errands", float(np.mean([report.num_errands for report in totals.reports]))),
     ]
     return rows
+
+
+def page_sections(totals: Totals, rows: Sequence[Row]) -> list[Section]:
+    """What the page shows before the figures."""
+    perfect, headline = (
+        (totals.dory[condition], totals.ost[condition]) for condition in ("perfect", "headline")
+    )
+    return [category_table(perfect, headline), apart_table(headline), *row_sections(rows)]
 
 
 def _pooled(totals: Totals, condition: str, who: str) -> float:

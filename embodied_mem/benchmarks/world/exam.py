@@ -15,6 +15,8 @@ from embodied_mem.benchmarks.world.families import Family, Params
 from embodied_mem.benchmarks.world.grading import is_right
 from embodied_mem.benchmarks.world.ost import OstType
 
+OURS = "ours"
+"""Who answers from our memory, in tallies."""
 PER_FAMILY = 6
 """Most questions of one family that one day gives at its end, and of one OST type."""
 Key = tuple[str, str]

@@ -14,6 +14,7 @@ from embodied_mem.benchmarks.world.chronicle import Chronicle, distance_m
 from embodied_mem.benchmarks.world.day import Day, DayReport, Witnesses, live
 from embodied_mem.benchmarks.world.degrade import HEADLINE, PERFECT, Condition
 from embodied_mem.benchmarks.world.exam import (
+    OURS,
     PER_FAMILY,
     Key,
     Tally,
@@ -30,7 +31,6 @@ from embodied_mem.benchmarks.world.true_chronicle import TrueChronicle
 from embodied_mem.errors import MissingExtra
 from embodied_mem.robot_memory import RobotMemory
 
-OURS = "ours"
 BETWEEN = 2
 """Most questions of one family or type while a day goes on: the same words have other answers by then."""
 ENOUGH_BETWEEN = 10

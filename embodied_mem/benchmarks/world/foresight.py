@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from embodied_mem.benchmarks.world.calibration import Bin, reliability
 from embodied_mem.benchmarks.world.habits import HabitHome, HabitThing, memory_of
 from embodied_mem.context import Recall
 from embodied_mem.layers.world import WorldLayer
@@ -52,14 +53,17 @@ class Foresight:
         found = (self.moved_truth if moved else self.truth).get(method, [])
         return float(-np.mean(np.log(np.maximum(found, LEAST)))) if found else float("nan")
 
-    def calibration_error(self, method: str, bins: int = 10) -> float:
+    def calibration(self, method: str) -> list[Bin]:
+        """Beliefs that a thing is at a place, beside how often it was."""
+        return reliability(self.stated.get(method, []), bins=10)
+
+    def calibration_error(self, method: str) -> float:
         """Expected calibration error over all stated probabilities, weighted by their mass."""
-        pairs = np.array(self.stated.get(method, []), dtype=float)
-        if not len(pairs):
+        found = self.calibration(method)
+        if not found:
             return float("nan")
-        which = np.minimum((pairs[:, 0] * bins).astype(int), bins - 1)
-        error = sum(abs(pairs[which == b].sum(axis=0) @ (1.0, -1.0)) for b in range(bins))
-        return float(error / max(pairs[:, 1].sum(), 1.0))
+        num_true = sum(is_so for _, is_so in self.stated[method])
+        return sum(one.error for one in found) / max(num_true, 1)
 
 
 def rank_of(belief: Mapping[str, float], true: str) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.benchmarks.world.absence import MISSES, measure_absence, measure_changes
+from embodied_mem.benchmarks.world.calibration import Bin
 from embodied_mem.benchmarks.world.degrade import HEADLINE, PERFECT
 from embodied_mem.benchmarks.world.foresight import METHODS, measure_foresight
 from embodied_mem.benchmarks.world.scale import measure_scale
@@ -77,6 +78,7 @@ def prior_rows(seeds: Sequence[int], num_patrols: int, progress: Progress) -> li
         rows += [
             _row(f"priors/calibration_error/{method}", found.calibration_error(method)),
             _row(f"priors/looks_for_moved/{method}", float(np.mean(found.moved_ranks[method]))),
+            *_calibration_rows(f"priors/was_there/{method}", found.calibration(method)),
         ]
     for method, ranks in found.unseen_ranks.items():
         rows.append(_row(f"priors/looks_for_never_seen/{method}", float(np.mean(ranks))))
@@ -96,6 +98,7 @@ def absence_rows(seeds: Sequence[int], progress: Progress) -> list[Row]:
         _row("absence/gone", len(gone)),
         _row("absence/there", len(there)),
         _row("absence/hidden_looks", len(score.hidden_shift)),
+        *_calibration_rows("absence/was_there", score.calibration()),
     ]
 
 
@@ -144,6 +147,11 @@ def scale_rows(num_entities: int, looks: int, num_asked: int, progress: Progress
         _row("scale/entities", costs.num_entities),
         _row("scale/observations", costs.num_observations),
     ]
+
+
+def _calibration_rows(name: str, bins: Sequence[Bin]) -> list[Row]:
+    """The share that was so of what was believed to about the same degree."""
+    return [_row(f"{name}/belief={one.belief:.2f}", one.share, f"of {one.number}") for one in bins]
 
 
 def _row(metric: str, value: float, unit: str = "", **more: Any) -> Row:
