@@ -55,8 +55,14 @@ class FollowSkillPolicy:
             return WAIT  # whoever it is may stand behind the others
         here = (float(proprio[0]), float(proprio[1]))
         if self._search is None:
-            self._search = _Search(self._env, _beyond(last) if last else here)
+            self._search = _Search(self._env, self._where_they_went(last) if last else here)
         return self._search.act(here)
+
+    def _where_they_went(self, seen: Sequence[Sighting]) -> Place:
+        """A little on from where somebody was seen last, as long as that is in the same room."""
+        x, y, _ = seen[-1].position_m
+        beyond = _beyond(seen)
+        return beyond if self._env.in_sight((x, y), beyond) else (x, y)
 
     def _wanted(self, in_view: Sequence[Sighting], remembered: Sequence[Sighting]) -> str | None:
         """The colour of whoever was in view before the gate, when one person was shown."""

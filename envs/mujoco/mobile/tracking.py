@@ -29,6 +29,7 @@ from .people import CLOTHES_COLOURS, NUM_PEOPLE, Walks, draw_walks, robot_start,
 NUM_ROOMS, NUM_STEPS, CUE_STEPS = 5, 70, 2
 STEP_S, SPEED_M_S, TURN_RAD_S = 0.5, 0.9, 1.2
 NEAR_M, ASIDE_RAD, KEEP_M = 3.0, math.radians(45.0), 1.2
+REACHED_M = 0.25
 MOTIONS = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (1.0, 1.0), (1.0, -1.0))
 """(share of speed, share of turn) of each action."""
 CHANCE = 1 / NUM_PEOPLE
@@ -54,6 +55,7 @@ class TrackPersonEnv(HomeTaskEnv):
         super().reset(seed=seed)
         self._begin(NUM_PEOPLE, options)
         self.num_following, self.has_collided = 0, False
+        self._stopped_at: tuple[float, float] | None = None
         self._send_home()
         self._scenes: list[int] = self._streams.nuisance.integers(
             NUM_PEOPLE, size=self.config.interference
@@ -88,8 +90,8 @@ class TrackPersonEnv(HomeTaskEnv):
         for index, (x, y, _) in enumerate(people):
             distance_m = math.hypot(x - robot.x, y - robot.y)
             aside = abs(wrap_angle(math.atan2(y - robot.y, x - robot.x) - robot.yaw_rad))
-            is_hidden = is_blocked((robot.x, robot.y), (float(x), float(y)), self._walls)
-            if distance_m <= NEAR_M and aside <= ASIDE_RAD and not is_hidden:
+            sees = self.in_sight((robot.x, robot.y), (float(x), float(y)))
+            if distance_m <= NEAR_M and aside <= ASIDE_RAD and sees:
                 near.append((distance_m, index))
         return min(near)[1] if near else None
 
@@ -106,11 +108,8 @@ class TrackPersonEnv(HomeTaskEnv):
         """
         robot = self.world.robot
         here = (robot.x, robot.y)
-        sees = not is_blocked(here, there, self._walls)
-        route = self._space.route(here, self.reachable(there))
-        ahead = [p for p in route if math.dist(p, here) > 0.25] or [there]
-        is_near = sees and math.dist(here, there) < keep_m
-        towards = there if is_near else ahead[0]
+        is_near = self.in_sight(here, there) and math.dist(here, there) < keep_m
+        towards = there if is_near else self._next_on(self._space.route(here, self.reachable(there)), there)
         turn = wrap_angle(math.atan2(towards[1] - robot.y, towards[0] - robot.x) - robot.yaw_rad)
         if abs(turn) > TURN_RAD_S * STEP_S / 2:
             return (2 if turn > 0 else 3) if is_near or abs(turn) > 0.8 else (4 if turn > 0 else 5)
@@ -119,6 +118,18 @@ class TrackPersonEnv(HomeTaskEnv):
     def reachable(self, there: tuple[float, float]) -> tuple[float, float]:
         """The place nearest to `there` that the robot can get to."""
         return self._space.point_of(self._space.nearest_free(*there, self._reachable))
+
+    def in_sight(self, a: tuple[float, float], b: tuple[float, float]) -> bool:
+        """Whether no wall is between two places."""
+        return not is_blocked(a, b, self._walls)
+
+    def _next_on(self, route: list[tuple[float, float]], there: tuple[float, float]) -> tuple[float, float]:
+        """The way-point to go to. Those that are reached are left out, unless the robot was stopped here: then it has to get
+        clear of what it touches first.
+        """
+        here = (self.world.robot.x, self.world.robot.y)
+        reached_m = 0.0 if here == self._stopped_at else REACHED_M
+        return next((point for point in route if math.dist(point, here) > reached_m), there)
 
     def _is_in_the_way(self) -> bool:
         """Whether somebody who still has to walk on stands or comes right before the robot: waiting for others is in vain."""
@@ -134,6 +145,8 @@ class TrackPersonEnv(HomeTaskEnv):
         robot, (speed, turn) = self.world.robot, MOTIONS[action]
         self.world.drive(speed * SPEED_M_S, turn * TURN_RAD_S, STEP_S)
         is_stopped = speed > 0.0 and abs(robot.speed_m_s) < 0.5 * SPEED_M_S
+        if is_stopped:
+            self._stopped_at = (robot.x, robot.y)
         self._walk(self._since)
         people = self.walks.poses[min(self._since, NUM_STEPS - 1), :, :2]
         gap_m = float(np.hypot(people[:, 0] - robot.x, people[:, 1] - robot.y).min())

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from embodied_mem.benchmarks.suite.protocol import TaskMemory
+from embodied_mem.benchmarks.suite.protocol import Sighting, TaskMemory
 from embodied_mem.benchmarks.suite.statistics import mcnemar, paired, wilson
 from embodied_mem.errors import ConfigError, UnknownConfigKey
 
@@ -131,6 +131,22 @@ class TestPlaying:
         assert outcome.success
         assert outcome.tracking is not None
         assert 0.5 < outcome.tracking["following_step"] / outcome.tracking["total_step"] <= 1.0
+
+    def test_who_went_through_a_door_is_not_looked_for_beyond_the_wall(self) -> None:
+        from types import SimpleNamespace
+
+        from embodied_mem.benchmarks.suite.following import FollowSkillPolicy
+
+        seen = [
+            Sighting(label="person", color="red", position_m=(x, 0.0, 1.0), from_ns=1, to_ns=1)
+            for x in (1.0, 1.5)
+        ]
+        for sees, x in ((True, 2.5), (False, 1.5)):
+            env = SimpleNamespace(
+                stamp_ns=0, config=SimpleNamespace(step_ns=1), in_sight=lambda a, b, sees=sees: sees
+            )
+            policy = FollowSkillPolicy(env, "TrackPerson", np.random.default_rng(0))
+            assert policy._where_they_went(seen) == pytest.approx((x, 0.0))
 
     @pytest.mark.parametrize(
         "task", [*(task for task in (*ALL_TASKS_SOLVED_BY_A_LIST, *HOME_TASKS) if task not in WITHOUT_CUE)]

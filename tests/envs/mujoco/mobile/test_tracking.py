@@ -137,6 +137,20 @@ def test_a_place_that_nobody_gets_to_is_approached_as_far_as_one_can() -> None:
     env.close()
 
 
+def test_a_robot_that_a_door_frame_stopped_gets_clear_of_it() -> None:
+    env = make()
+    view = env.reset(seed=109)[0]
+    env._observe = lambda: view
+    while env.phase != "choice":
+        env.step(0)
+    robot, goal = env.world.robot, (4.05, 4.45)
+    robot.x, robot.y, robot.yaw_rad = 7.19, 3.89, 3.0  # the frame is right ahead of it
+    for _ in range(20):
+        env.step(env.action_towards(goal, 0.3))
+    assert np.hypot(robot.x - goal[0], robot.y - goal[1]) < 0.7
+    env.close()
+
+
 def test_seeds_reproduce_to_the_byte() -> None:
     first, second = make(), make()
     assert as_bytes(first.reset(seed=SEED)[0]) == as_bytes(second.reset(seed=SEED)[0])
