@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
+from embodied_mem.context import schema
 from embodied_mem.context.keeping import Household, Kept, household
 from embodied_mem.context.places import PlaceBook
 from embodied_mem.context.ranking import positive, refused
@@ -19,7 +20,6 @@ from embodied_mem.layers.world.words import labels_named, parse
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import Answer, Lastingness, LikelyPlace, Misplaced
 
-RECORD = "placements"
 WEIGHT_OF_HOMES, WEIGHT_OF_LABEL, WEIGHT_OF_THING = 1.0, 0.3, 1.0
 """Pseudo-counts: what other homes say in all, a stay of another thing of the label, a stay of the thing itself."""
 LOOKED_AT = 0.3
@@ -44,9 +44,11 @@ class Expectations:
             return self._household(view, places).placements()
 
     def learn_from(self, homes: Placements) -> None:
-        """Keep what other homes show, in place of what was learned of others before."""
+        """Keep what other homes show, in place of what was learned of others before: where things are kept, and what rooms
+        of a kind hold.
+        """
         with self._reading() as (view, _):
-            view.put_record(RECORD, homes.to_json().encode())
+            schema.learn(view, homes)
 
     def where_to_look(self, what: str, *, k: int = 5) -> Answer[tuple[LikelyPlace, ...]]:
         """Receptacles that may hold a thing, likeliest first: one that is known, or a label never seen here."""
@@ -138,11 +140,6 @@ class Expectations:
             known = self._known = (view.version, view, household(view, places))
         return known[2]
 
-    @staticmethod
-    def _homes(view: WorldView) -> Placements:
-        payload = view.record(RECORD)
-        return Placements() if payload is None else Placements.from_json(payload.decode())
-
     def _belief(
         self, view: WorldView, home: Household, label: str, thing: Kept | None
     ) -> tuple[LikelyPlace, ...]:
@@ -169,7 +166,7 @@ class Expectations:
         self, view: WorldView, home: Household, thing: Kept, *, without_now: bool
     ) -> tuple[LikelyPlace, ...]:
         """Where such a thing is kept, from other homes and from this one's history."""
-        homes = self._homes(view)
+        homes = schema.learned(view)
         rates = [homes.rate(thing.label, one.kind) for one in home.receptacles]
         total = sum(rates) or 1.0
         here = {one.entity_id: 0.0 for one in home.receptacles if one.entity_id is not None}

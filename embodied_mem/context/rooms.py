@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32
 
+from embodied_mem.context import schema
 from embodied_mem.context.room_names import floors_called, rooms_named
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world import places
@@ -42,7 +43,7 @@ class RoomBook:
         }
         self._links: set[tuple[str, str]] = {(a, b) for a, b in payload["links"]}
         self._next: int = payload["next"]
-        self._computed: tuple[tuple[int, int | None, int | None], list[Room]] | None = None
+        self._computed: tuple[tuple[object, ...], list[Room]] | None = None
 
     def survey(self, plan: FloorPlan, view: WorldView) -> None:
         """Find the rooms anew in a floor plan; a room that mostly covers an earlier one is that room."""
@@ -105,7 +106,7 @@ class RoomBook:
         self, view: WorldView, *, as_of_ns: int | None = None, known_at_ns: int | None = None
     ) -> list[Room]:
         """All rooms with what is (was) in them; largest first."""
-        key = (view.version, as_of_ns, known_at_ns)
+        key = (view.version, as_of_ns, known_at_ns, schema.learned(view))
         if self._computed is None or self._computed[0] != key:
             self._computed = (key, self._compute(view, as_of_ns, known_at_ns))
         return self._computed[1]
@@ -125,7 +126,9 @@ class RoomBook:
         for key, area in self._areas.items():
             floor = self._floor_of.get(key, 0)
             neighbors = tuple(sorted(self._neighbors(key)))
-            category, share = places.category_of(labels[key], num_neighbors=len(neighbors), area=area)
+            category, share = places.category_of(
+                labels[key], num_neighbors=len(neighbors), area=area, homes=schema.learned(view)
+            )
             found.append(
                 Room(
                     room_id=key, area=area, category=category, category_confidence=share, neighbors=neighbors,

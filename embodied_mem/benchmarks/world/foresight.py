@@ -22,6 +22,7 @@ VISIT_RATE = 0.7
 LAST_SEEN_TRUST = 0.8
 """What the last-seen baseline puts on the last place, the rest being uniform: its best value on the tuning homes."""
 LEAST = 1e-4
+LOOK_HOURS = 0.05
 METHODS = ("ours", "last_seen", "uniform")
 
 
@@ -35,6 +36,7 @@ class Foresight:
     moved_truth: dict[str, list[float]] = field(default_factory=dict)
     moved_ranks: dict[str, list[float]] = field(default_factory=dict)
     unseen_ranks: dict[str, list[float]] = field(default_factory=dict)
+    naming_looks: dict[str, list[int]] = field(default_factory=dict)
     brier: dict[str, list[float]] = field(default_factory=dict)
 
     def note(self, method: str, belief: Mapping[str, float], true: str, *, has_moved: bool) -> None:
@@ -83,7 +85,13 @@ def measure_foresight(seeds: Sequence[int], num_patrols: int, progress: Callable
     found, one_home = Foresight(), learned_in(HabitHome(FIRST_HOME))
     for seed in seeds:
         progress(f"living in home {seed}")
-        _live(HabitHome(seed), seed, {"one_home": one_home, "ours": homes}, num_patrols, found)
+        _live(
+            HabitHome(seed),
+            seed,
+            {"no_home": Placements(), "one_home": one_home, "ours": homes},
+            num_patrols,
+            found,
+        )
     return found
 
 
@@ -99,6 +107,8 @@ def _live(
     home: HabitHome, seed: int, learned: Mapping[str, Placements], num_patrols: int, found: Foresight
 ) -> None:
     rng = np.random.default_rng([11, seed])
+    for method, looks in looks_to_name_rooms(seed, learned).items():
+        found.naming_looks.setdefault(method, []).extend(looks)
     world, recall = memory_of(home)
     for room in home.plan.rooms:
         home.look_into(room.name, world, with_things=False)
@@ -153,6 +163,32 @@ def looks_for_unseen(home: HabitHome, recall: Recall, furniture: Mapping[str, st
         belief = {one.receptacle: one.probability for one in answer.value or () if one.receptacle}
         ranks.append(rank_of(belief, furniture[thing.on]))
     return ranks
+
+
+def looks_to_name_rooms(seed: int, learned: Mapping[str, Placements]) -> dict[str, list[int]]:
+    """For each room, at how many of its things one has looked when it is called what it is, and is so from then on; one
+    more than there are when it never is. Things come into view one after the other, in an order drawn anew.
+    """
+    home, rng = HabitHome(seed), np.random.default_rng([13, seed])
+    world, recall = memory_of(home)
+    found: dict[str, list[int]] = {method: [] for method in learned}
+    for room in home.plan.rooms:
+        contents = home.contents(room.name)
+        order = rng.permutation(len(contents))
+        is_right: dict[str, list[bool]] = {method: [] for method in learned}
+        for number in range(1, len(order) + 1):
+            home.show(room.name, [contents[int(index)] for index in order[:number]], world)
+            home.hour += LOOK_HOURS
+            for method, homes in learned.items():
+                recall.expect.learn_from(homes)
+                rooms = recall.rooms().value or ()
+                center = np.array([(*room.bounds.centre, 1.0)])
+                names = [one.category for one in rooms if one.area.contains(center)[0]]
+                is_right[method].append(names == [room.kind])
+        for method, rights in is_right.items():
+            wrong = [number for number, right in enumerate(rights, start=1) if not right]
+            found[method].append(max(wrong, default=0) + 1)
+    return found
 
 
 def _ask(

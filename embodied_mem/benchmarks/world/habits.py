@@ -7,6 +7,7 @@ camera above each room sees the tops of boxes, so that a week costs seconds. Thi
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,6 +43,8 @@ HOURS_PER_MOVE = (4.0, 12.0, 60.0, 600.0)
 """How often things are moved; which of these a label has is drawn from its name, the same in every home."""
 HABITUAL = 3
 HOUR_NS = 3_600_000_000_000
+Shown = tuple[str, Box, tuple[float, float, float]]
+"""Label, box and colour of something in a room."""
 
 
 @dataclass
@@ -88,13 +91,32 @@ class HabitHome:
 
     def look_into(self, room: str, world: WorldLayer, *, with_things: bool = True) -> None:
         """Three looks at a room from under its ceiling."""
+        self.show(room, self.contents(room, with_things=with_things), world)
+
+    def show(self, room: str, contents: Sequence[Shown], world: WorldLayer) -> None:
+        """Three looks at a room as if only this were in it."""
         x, y = self.plan.room(room).bounds.centre
         for index, shift_m in enumerate(LOOKS_M):
             stamp_ns = round((self.hour * HOUR_NS) + (1 + self._turn(room) * 10 + index * LOOK_S) * 1e9)
             T_world_camera = np.eye(4)
             T_world_camera[:3, :3] = np.diag([1.0, -1.0, -1.0])
             T_world_camera[:3, 3] = (x + shift_m, y, EYE_M)
-            world.update(self._seen(room, T_world_camera, stamp_ns, with_things=with_things))
+            world.update(self._seen(room, contents, T_world_camera, stamp_ns))
+
+    def contents(self, room: str, *, with_things: bool = True) -> list[Shown]:
+        """What is in a room: label, box and colour of its furniture and of the things on it."""
+        here: list[Shown] = [
+            (p.model.category, self.boxes[p.name], (150.0, 120.0, 90.0))
+            for p in self.plan.furniture
+            if p.room == room
+        ]
+        if with_things:
+            rooms = {piece.name: piece.room for piece in self.plan.furniture}
+            for thing in self.things.values():
+                if rooms[thing.on] == room:
+                    red, green, blue = (255.0 * c for c in COLOURS[thing.color])
+                    here.append((thing.label, self.box_of(thing), (red, green, blue)))
+        return here
 
     def kinds(self) -> list[Kind]:
         """Every piece of furniture as placement statistics count it."""
@@ -170,18 +192,7 @@ class HabitHome:
         r = piece.footprint()
         return Box(min_m=(r.x0, r.y0, 0.0), max_m=(r.x1, r.y1, height_m))
 
-    def _seen(self, room: str, T_world_camera: np.ndarray, stamp_ns: int, *, with_things: bool) -> Percept:
-        here = [
-            (p.model.category, self.boxes[p.name], (150.0, 120.0, 90.0))
-            for p in self.plan.furniture
-            if p.room == room
-        ]
-        if with_things:
-            rooms = {piece.name: piece.room for piece in self.plan.furniture}
-            for thing in self.things.values():
-                if rooms[thing.on] == room:
-                    red, green, blue = (255.0 * c for c in COLOURS[thing.color])
-                    here.append((thing.label, self.box_of(thing), (red, green, blue)))
+    def _seen(self, room: str, here: Sequence[Shown], T_world_camera: np.ndarray, stamp_ns: int) -> Percept:
         labels = tuple(sorted({label for label, _, _ in here}))
         eye = T_world_camera[:3, 3]
         bounds = self.plan.room(room).bounds

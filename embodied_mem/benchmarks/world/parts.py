@@ -82,6 +82,8 @@ def prior_rows(seeds: Sequence[int], num_patrols: int, progress: Progress) -> li
         ]
     for method, ranks in found.unseen_ranks.items():
         rows.append(_row(f"priors/looks_for_never_seen/{method}", float(np.mean(ranks))))
+    for method, looks in found.naming_looks.items():
+        rows.append(_row(f"priors/looks_to_name_room/{method}", float(np.mean(looks))))
     rows.append(_row("priors/questions", len(found.truth["ours"])))
     return rows
 

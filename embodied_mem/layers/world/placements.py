@@ -65,6 +65,19 @@ class Placements:
         )
         return max(LEAST_RATE, scale * _rate(counts[kind], self.receptacles[kind], of_holder))
 
+    def rooms_of(self, label: str) -> Counter[str]:
+        """In which kinds of rooms furniture or things of a label were, and how often."""
+        found: Counter[str] = Counter()
+        for (holder, room), count in self.receptacles.items():
+            found[room] += count if holder == label else 0
+        for (_, room), count in self.things.get(label, Counter()).items():
+            found[room] += count
+        return +found
+
+    def holds(self, label: str) -> bool:
+        """Whether something of a label was seen to be a receptacle."""
+        return any(holder == label for holder, _ in self.receptacles)
+
     def to_json(self) -> str:
         """The counts as text, for a file or another robot."""
         return json.dumps(

@@ -8,12 +8,14 @@ stands, and only up to the width of a doorway.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int32
 from scipy import ndimage
 
+from embodied_mem.layers.world.placements import Placements
 from embodied_mem.messages import FLOOR_BLOCKED, FLOOR_FREE, FLOOR_UNKNOWN, Area, FloorMap
 
 HALF_PASSAGES_M = np.arange(0.4, 0.601, 0.05)
@@ -37,6 +39,8 @@ FURNISHING: Mapping[str, tuple[str, str]] = {
 }  # fmt: skip
 """What furniture and what smaller things speak for a category; furniture counts three times."""
 FURNITURE_WEIGHT, THING_WEIGHT = 3.0, 0.5
+TABLE_COUNT = 1.0
+"""The table counts as much as so many sightings of a label in other homes."""
 SYNONYMS = {
     "kitchen": ("kitchenette",),
     "living room": ("lounge", "sitting room", "family room"),
@@ -81,17 +85,16 @@ def passages(areas: list[Area], floor: FloorMap) -> set[tuple[int, int]]:
     return found
 
 
-def category_of(labels: Iterable[tuple[str, float]], *, num_neighbors: int, area: Area) -> tuple[str, float]:
+def category_of(
+    labels: Iterable[tuple[str, float]], *, num_neighbors: int, area: Area, homes: Placements | None = None
+) -> tuple[str, float]:
     """What a room is for, from the labels of what is in it (each with how far it is to be trusted, 0..1), with the share
-    of the evidence; ('', 0.0) without any.
+    of the evidence; ('', 0.0) without any. `homes` is what was learned of other homes.
     """
     scores = dict.fromkeys(FURNISHING, 0.0)
     for label, trust in labels:
-        for category, (furniture, things) in FURNISHING.items():
-            if label in furniture.split("|"):
-                scores[category] += FURNITURE_WEIGHT * trust
-            elif label in things.split("|"):
-                scores[category] += THING_WEIGHT * trust
+        for category, weight in votes_of(label, homes or Placements()).items():
+            scores[category] += weight * trust
     if num_neighbors >= 2 and elongation(area) >= 2.0:
         scores["hallway"] += FURNITURE_WEIGHT * (num_neighbors - 1)  # long, and joins rooms: to walk through
     total = sum(scores.values())
@@ -99,6 +102,31 @@ def category_of(labels: Iterable[tuple[str, float]], *, num_neighbors: int, area
         return "", 0.0
     best = max(scores, key=lambda name: scores[name])
     return best, scores[best] / total
+
+
+def votes_of(label: str, homes: Placements) -> dict[str, float]:
+    """How much a label speaks for each kind of room: what other homes show, with the table as one home more.
+
+    Of labels that the table does not have, those speak most that other homes have in one kind of room only.
+    """
+    told = [
+        (category, weight)
+        for category, kinds in FURNISHING.items()
+        for weight, names in zip((FURNITURE_WEIGHT, THING_WEIGHT), kinds, strict=True)
+        if label in names.split("|")
+    ]
+    seen = Counter({room: count for room, count in homes.rooms_of(label).items() if room in FURNISHING})
+    if not seen:
+        return dict(told)
+    share = seen.total() / (seen.total() + TABLE_COUNT)
+    votes = {category: (1.0 - share) * weight for category, weight in told}
+    weight = max(
+        (weight for _, weight in told), default=FURNITURE_WEIGHT if homes.holds(label) else THING_WEIGHT
+    )
+    telling = 1.0 if told else (max(seen.values()) / seen.total()) ** 2
+    for category, count in seen.items():
+        votes[category] = votes.get(category, 0.0) + share * telling * weight * count / seen.total()
+    return votes
 
 
 def elongation(area: Area) -> float:

@@ -9,6 +9,7 @@ from embodied_mem.benchmarks.world.foresight import (
     furniture_ids,
     learned_in,
     looks_for_unseen,
+    looks_to_name_rooms,
     rank_of,
 )
 from embodied_mem.benchmarks.world.habits import HabitHome, hours_per_move, memory_of
@@ -78,3 +79,10 @@ def test_what_one_memory_learned_in_its_home_saves_another_most_looks_in_homes_i
         after = np.mean(looks_for_unseen(home, recall, furniture))
         assert before == (len(home.boxes) + 1) / 2  # nothing learned: any receptacle is as good
         assert after < 0.7 * before
+
+
+def test_what_one_memory_learned_in_its_home_names_the_rooms_of_another_after_fewer_looks() -> None:
+    learned = learned_in(HabitHome(480))
+    looks = looks_to_name_rooms(602, {"no_home": Placements(), "one_home": learned})
+    assert sum(looks["one_home"]) < sum(looks["no_home"])
+    assert all(with_ <= without for with_, without in zip(looks["one_home"], looks["no_home"], strict=True))

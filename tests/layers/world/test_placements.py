@@ -74,3 +74,13 @@ def test_counts_survive_being_written(homes: list) -> None:  # type: ignore[type
 def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(InvalidMessage, match="to_json"):
         Placements.from_json(text)
+
+
+def test_rooms_of_a_label_are_counted_over_furniture_and_things() -> None:
+    counted = Placements()
+    counted.add_home([BED, ("chair", "office")], [("chair", BED), ("clock", BED), ("clock", SHELF)])
+    assert counted.rooms_of("clock") == {"bedroom": 1, "office": 1}
+    assert counted.rooms_of("bed") == {"bedroom": 1}
+    assert counted.rooms_of("chair") == {"bedroom": 1, "office": 1}
+    assert counted.holds("bed")
+    assert not counted.holds("clock")
