@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +21,10 @@ from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
 from embodied_mem.policy.early_exit import act_early, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
+from embodied_mem.policy.pointing import Pointing
 from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory, without_pictures
 from embodied_mem.policy.recognition import recognised
+from embodied_mem.policy.reflection import Entries, Reflection
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
 BankKind = Literal["merge", "segment", "select", "fifo", "recent", "gated", "none"]
@@ -49,6 +51,11 @@ class MemoryPolicyConfig:
     period_s: float = 1.0
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
 
+    @property
+    def keeps_entries(self) -> bool:
+        """Whether its memory holds what was seen, to recognise and to think over."""
+        return self.bank not in ("none", "gated")
+
     def make_memory(self, num_slots: int) -> PolicyMemory | GatedPolicyMemory:
         """An empty memory for so many robots."""
         if self.bank == "gated":
@@ -70,6 +77,14 @@ class MemoryPolicyConfig:
         )  # fmt: skip
 
 
+class Conditions(NamedTuple):
+    """What the expert attends to, what conditions it, and the logits of where it points in the picture."""
+
+    perceived: Float[Tensor, "b n d"]
+    condition: Float[Tensor, "b d"]
+    pointing: Float[Tensor, "b e"]
+
+
 class MemoryPolicy(nn.Module):
     """The policy, for `num_slots` robots or environments at once. In use it draws the same noise for the same decision."""
 
@@ -84,6 +99,9 @@ class MemoryPolicy(nn.Module):
         self.perceive = nn.Linear(2 * vision.TOKEN_WIDTH, width)
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
         self.understand = nn.Linear(2 * vision.COGNITIVE_WIDTH + config.proprio_width, width)
+        self.reflection = Reflection(width, config.expert.num_heads)
+        self.reflected = nn.Linear(width, width)
+        self.pointing = Pointing(width)
         self.expert = FlowExpert(config.expert)
         self.thresholds: tuple[float, ...] | None = None
         """For leaving the expert early; see `early_exit.solve_thresholds`."""
@@ -121,11 +139,12 @@ class MemoryPolicy(nn.Module):
         seen = self.scaling(pictures)
         has_memory = self.config.bank != "none"
         remembered = self.memory.step(seen, stamps, slots) if has_memory else without_pictures(*seen)
-        again = recognised(
-            self.scaling.unscaled(seen[0]), self.scaling.unscaled(remembered.kept), remembered.is_kept
-        )
+        kept = remembered.kept
+        again = recognised(self.scaling.unscaled(seen[0]), self.scaling.unscaled(kept.tokens), kept.is_kept)
         fused = remembered.perceptual, remembered.cognitive
-        perceived, condition = self.conditions(pictures, seen, fused, proprio, again)
+        perceived, condition, _ = self.conditions(
+            pictures, seen, fused, remembered.kept_whole, proprio, again
+        )
         actions = self._actions(self._noise(slots), perceived, condition, num_blocks)
         self.memory.decisions[slots] += 1
         return ActionChunk(
@@ -148,17 +167,23 @@ class MemoryPolicy(nn.Module):
         pictures: Float[Tensor, "b 3 s s"],
         seen: Both,
         fused: Both,
+        entries: Entries,
         proprio: Float[Tensor, "b p"],
         again: Float[Tensor, "b e"],
-    ) -> tuple[Float[Tensor, "b n e"], Float[Tensor, "b e"]]:
-        """What the expert attends to, and what conditions it: perceptual and cognitive tokens as seen and as fused with memory
-        (beside each other, so that what memory adds stands out), and what the eyes see now, with what they see `again`.
+    ) -> Conditions:
+        """Perceptual and cognitive tokens as seen and as fused with memory (beside each other, so that what memory adds stands
+        out), what follows from the bank's cognitive `entries`, and what the eyes see now, with what they see `again`.
         """
         tokens = self.perceive(torch.cat([seen[0], fused[0]], dim=2)) + self.places
         whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio], dim=1)
-        condition: Tensor = self.understand(whole)
+        condition, expected = self.understand(whole), torch.zeros_like(again)
+        if self.config.keeps_entries:
+            thoughts = self.reflection(seen[1], entries)  # it learns from its lessons alone
+            condition = condition + self.reflected(thoughts.thought[:, -1].detach())
+            expected = thoughts.place[:, -1].detach()
         eyes = self.eyes(pictures) + self.recognition(again[:, :, None])
-        return torch.cat([eyes, tokens], dim=1), condition
+        pointing, seen_there = self.pointing(eyes, condition, expected)
+        return Conditions(torch.cat([vision.coarser(eyes), tokens], dim=1), condition + seen_there, pointing)
 
     def _pictures(self, observation: Observation) -> Tensor:
         if self.config.camera not in observation.images:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from embodied_mem.layers.banks import GatedMemory, GatedMemoryConfig, PerceptualBank, PerceptualBankConfig
 from embodied_mem.layers.banks.protocol import Source
 from embodied_mem.policy import vision
+from embodied_mem.policy.reflection import Entries
 
 Both = tuple[Tensor, Tensor]
 """Perceptual tokens (b, n, d) and the cognitive token (b, 1, w)."""
@@ -19,21 +20,27 @@ GATED_WIDTH = 64
 
 
 class Remembered(NamedTuple):
-    """The present tokens as fused with memory; the perceptual tokens that were kept, and which of them there are."""
+    """The present tokens as fused with memory; what was kept before of either kind."""
 
     perceptual: Float[Tensor, "b n d"]
     cognitive: Float[Tensor, "b 1 w"]
-    kept: Float[Tensor, "b l n d"]
-    is_kept: Bool[Tensor, "b l"]
+    kept: Entries
+    kept_whole: Entries
 
 
 def without_pictures(perceptual: Tensor, cognitive: Tensor) -> Remembered:
     """What a memory gives that keeps no pictures; with the present tokens, what a policy acts on that has none."""
-    num_rows = len(perceptual)
     return Remembered(
-        perceptual, cognitive, perceptual.new_zeros(num_rows, 1, *perceptual.shape[1:]),
-        torch.zeros(num_rows, 1, dtype=torch.bool),
-    )  # fmt: skip
+        perceptual, cognitive, *(no_entries(len(one), *one.shape[1:]) for one in (perceptual, cognitive))
+    )
+
+
+def no_entries(num_rows: int, num_tokens: int = 1, width: int = vision.COGNITIVE_WIDTH) -> Entries:
+    """What there is to think over where nothing is kept."""
+    tokens = torch.zeros(num_rows, 1, num_tokens, width)
+    return Entries(
+        tokens, torch.zeros(num_rows, 1), torch.zeros(num_rows, 1, dtype=torch.bool), torch.zeros(num_rows)
+    )
 
 
 class PolicyMemory(nn.Module):
@@ -48,9 +55,16 @@ class PolicyMemory(nn.Module):
 
     def step(self, seen: Both, stamps: Tensor, slots: Tensor) -> Remembered:
         """What is remembered of these tokens; then they are remembered."""
-        kept, is_kept = self.perceptual.entries.held(slots)
+        held = [(*bank.entries.held(slots), bank.entries.seconds[slots].float()) for bank in self._banks]
         fused = self.perceptual.step(seen[0], stamps, slots), self.cognitive.step(seen[1], stamps, slots)
-        return Remembered(*fused, kept, is_kept)
+        clock = self.perceptual.clock
+        now_s = ((clock.last_ns[slots] - clock.start_ns[slots]).double() / 1e9).float()
+        kept = (Entries(tokens, seconds, is_kept, now_s) for tokens, is_kept, seconds in held)
+        return Remembered(*fused, *kept)
+
+    @property
+    def _banks(self) -> tuple[PerceptualBank, PerceptualBank]:
+        return self.perceptual, self.cognitive
 
     def reset(self, slots: Sequence[int] | None = None) -> None:
         """New episodes begin in these slots; decisions are counted on, so that no two episodes draw the same noise."""

@@ -21,6 +21,8 @@ FAINT = 0.05
 LEAST = 0.1
 SURROUNDINGS = 5
 """Cells along a side of what a cell is compared with; a thing that stands out fills less than half of that."""
+STRONGEST = 64
+"""How many cells of a kept picture are compared."""
 SIDE = vision.GRID * vision.CELLS
 
 
@@ -32,8 +34,15 @@ def recognised(
 
     The tokens are as `vision.fixed_tokens` gives them; `kept` are a bank's entries.
     """
-    cells = _contrasts(now)
-    before = _contrasts(kept).masked_fill(~is_kept[:, :, None, None], 0.0).flatten(1, 2)
+    return seen_again(contrasts(now), contrasts(kept), is_kept)
+
+
+@torch.no_grad()
+def seen_again(
+    cells: Float[Tensor, "b c 3"], kept: Float[Tensor, "b l c 3"], is_kept: Bool[Tensor, "b l"]
+) -> Float[Tensor, "b e"]:
+    """`recognised`, from the contrasts of the present picture and of those that were kept."""
+    before = _strongest(kept.masked_fill(~is_kept[:, :, None, None], 0.0)).flatten(1, 2)
     alike = torch.exp(SHARPNESS * (_hue(cells) @ _hue(before).transpose(1, 2) - 1.0))
     strength = before.norm(dim=-1)
     again = torch.einsum("bnk,bk->bn", alike, strength) / (strength.sum(dim=1, keepdim=True) + LEAST)
@@ -47,7 +56,7 @@ def nothing_recognised(num_rows: int) -> Float[Tensor, "b e"]:
     return torch.zeros(num_rows, vision.NUM_EYE_TOKENS)
 
 
-def _contrasts(tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b c 3"]:
+def contrasts(tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b c 3"]:
     """How the colour of each of a picture's cells differs from that of its surroundings, row by row. Neighbours are taken
     together, so that a thing on the border of cells has its colour too.
     """
@@ -62,6 +71,12 @@ def _contrasts(tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b c 3"]:
     kernel = (near[:, None] * near).expand(3, 1, 3, 3)
     together = conv2d(contrast, kernel, padding=1, groups=3)
     return together.flatten(2).transpose(1, 2).reshape(*lead, SIDE * SIDE, 3)
+
+
+def _strongest(kept: Float[Tensor, "b l c 3"]) -> Float[Tensor, "b l s 3"]:
+    """The cells of every picture that stand out most; the others are ground, and cost as much to compare."""
+    order = kept.norm(dim=-1).topk(STRONGEST, dim=2).indices
+    return kept.gather(2, order[..., None].expand(-1, -1, -1, 3))
 
 
 def _hue(cells: Tensor) -> Tensor:

@@ -8,29 +8,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from embodied_mem.config import build
 from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
-from embodied_mem.layers.banks import PerceptualBank
 from embodied_mem.policy import vision
 from embodied_mem.policy.memory_policy import (
+    Conditions,
     MemoryPolicy,
     MemoryPolicyConfig,
     load_policy_state,
     policy_state,
 )
-from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory
-from embodied_mem.policy.recognition import nothing_recognised, recognised
+from embodied_mem.policy.pointing import pointing_loss
+from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, no_entries
+from embodied_mem.policy.recognition import contrasts, nothing_recognised, seen_again
+from embodied_mem.policy.reflection import UNKNOWN, Entries, lesson_loss
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recalled
 
-CHECKPOINT_VERSION = 3
+CHECKPOINT_VERSION = 4
 PICTURES_FROM = 50
 """How many demonstrations the scaling of tokens is taken from."""
 DEMOS_AT_ONCE = 64
@@ -46,6 +48,9 @@ class Demonstration:
         seconds: since the episode's start.
         is_acting: whether the action is to be learned (it is not where it has no effect).
         num_before: how many steps lie before the wait; all times after it may be later than they were.
+        hidden: the value of what was hidden, from the wait on known to the teacher (-1: not known).
+        places: where in the picture the action takes place, or what is to be watched is (column and row as parts of the picture;
+            NaN: nowhere); known to the teacher, learned from and not seen.
     """
 
     images: UInt8[np.ndarray, "t h w 3"]
@@ -54,6 +59,8 @@ class Demonstration:
     seconds: Float64[np.ndarray, "t"]
     is_acting: Bool[np.ndarray, "t"]
     num_before: int
+    hidden: int
+    places: Float32[np.ndarray, "t 2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,22 +68,29 @@ class TrainingConfig:
     """How it is trained.
 
     Attributes:
+        lessons: steps of the optimiser in which it learns to think over what it remembers; they come first.
         steps, batch_size: of the optimiser.
-        learning_rate, weight_decay: AdamW's; the rate rises for 50 steps and falls along a cosine.
+        learning_rate, lesson_rate, weight_decay: AdamW's; each rate rises for 50 steps and falls along a cosine.
         draws: how many times of the flow each sample is trained at.
-        longest_wait_s: the wait in each episode is taken to last up to that much longer than it did.
+        pointing: the weight of pointing at the right place beside the action itself.
+        longest_wait_s: half of the waits are taken to last up to that much longer than they did.
         checkpoint_every: steps.
     """
 
+    lessons: int = 600
     steps: int = 600
     batch_size: int = 48
     learning_rate: float = 3e-3
+    lesson_rate: float = 2e-3
     weight_decay: float = 1e-3
     draws: int = 4
+    pointing: float = 0.2
     longest_wait_s: float = 600.0
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
+        if self.lessons < 0:
+            raise ConfigError(f"training.lessons is {self.lessons}; it must be at least 0.")
         for name in ("steps", "batch_size", "draws", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be at least 1.")
@@ -105,12 +119,14 @@ class TrainingSet:
             tokens, whole = self.scaling(pictures)
             self.tokens += tokens.split(lengths)
             self.whole += whole.split(lengths)
-        if config.bank not in ("none", "gated"):
+        if config.keeps_entries:
             perceptual, cognitive = (
                 config.bank_config(num_slots=1, is_cognitive=is_cognitive) for is_cognitive in (False, True)
             )
             self.perceptual += [held_frames(tokens, perceptual) for tokens in self.tokens]
             self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
+        self.places = [torch.from_numpy(one.places) for one in demonstrations]
+        self.hidden = [_known(one) for one in demonstrations]
         self.again = [self._seen_again(episode) for episode in range(len(demonstrations))]
         self.samples = np.array(
             [sample for e, one in enumerate(demonstrations) for sample in _decisions(e, one)]
@@ -119,10 +135,13 @@ class TrainingSet:
     def _seen_again(self, episode: int) -> Tensor:
         """Where something is seen again at each of an episode's steps; it depends on nothing that is learned."""
         tokens = self.scaling.unscaled(self.tokens[episode])
-        if self.config.bank in ("none", "gated"):
+        if not self.config.keeps_entries:
             return nothing_recognised(len(tokens))
         weights, _, is_kept = padded(self.perceptual[episode], len(tokens))
-        return recognised(tokens, torch.einsum("blt,tnd->blnd", weights, tokens), is_kept)
+        # The same entry is held before many steps; its contrasts, which cost most, are worked out once.
+        different, which = torch.unique(weights.flatten(0, 1), dim=0, return_inverse=True)
+        kept = contrasts(torch.einsum("kt,tnd->knd", different, tokens))[which.reshape(is_kept.shape)]
+        return seen_again(contrasts(tokens), kept, is_kept)
 
     def batches(self, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
         """Shuffled samples (episode, step), without end."""
@@ -172,6 +191,7 @@ class Trainer:
         self.policy.to(self.device)
         self.seed, self.about = seed, dict(about or {})
         self.training, self.data = training, data
+        self.num_lessons = training.lessons if policy.keeps_entries else 0
         self.optimizer = torch.optim.AdamW(
             [weight for weight in self.policy.parameters() if weight.requires_grad],
             lr=training.learning_rate, weight_decay=training.weight_decay,
@@ -187,14 +207,15 @@ class Trainer:
         checkpoint: Path | None = None,
     ) -> MemoryPolicy:
         """Train up to step `until` (None: to the end), saving every `checkpoint_every` steps and at the end."""
-        end = self.training.steps if until is None else min(until, self.training.steps)
+        num_steps = self.num_lessons + self.training.steps
+        end = num_steps if until is None else min(until, num_steps)
         batches = self._batches_from(self.step)
         self.policy.train()
         while self.step < end:
             loss = self._learn(next(batches))
             self.losses.append(loss)
             self.step += 1
-            on_step(Progress(step=self.step, num_steps=self.training.steps, loss=loss))
+            on_step(Progress(step=self.step, num_steps=num_steps, loss=loss))
             if checkpoint is not None and (
                 self.step % self.training.checkpoint_every == 0 or self.step == end
             ):
@@ -255,74 +276,138 @@ class Trainer:
     def _learn(self, samples: np.ndarray) -> float:
         # Every step draws from a generator of its own, so that a resumed run draws the same.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
+        training, lessons = self.training, self.num_lessons
+        if self.step < lessons:
+            rate = training.lesson_rate * _rate(self.step, lessons)
+            loss = self._lesson(samples, generator)
+        else:
+            rate = training.learning_rate * _rate(self.step - lessons, training.steps)
+            loss = self._practice(samples, generator)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.training.learning_rate * _rate(self.step, self.training.steps)
-        perceived, condition, wanted = self._batch(samples, generator)
-        loss = self.policy.expert.loss(
-            wanted, perceived, condition, draws=self.training.draws, generator=generator
-        )
+            group["lr"] = rate
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
 
-    def _batch(self, samples: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _lesson(self, samples: np.ndarray, generator: torch.Generator) -> Tensor:
+        """How well it thinks over what is held before these samples: now, and at each moment that is held for itself."""
+        data = self.data
+        now = torch.stack([data.whole[episode][step] for episode, step in samples]).to(self.device)
+        replay = self._replay(samples, generator)
+        moments = torch.cat([replay.moments, torch.from_numpy(samples[:, 1:])], dim=1)
+        hidden = torch.stack([data.hidden[e][at] for (e, _), at in zip(samples, moments, strict=True)])
+        places = torch.stack([data.places[e][at] for (e, _), at in zip(samples, moments, strict=True)])
+        is_none = moments < 0
+        thoughts = self.policy.reflection(now, replay.whole)
+        return lesson_loss(
+            thoughts,
+            hidden.masked_fill(is_none, UNKNOWN).to(self.device),
+            places.masked_fill(is_none[:, :, None], torch.nan).to(self.device),
+        )
+
+    def _practice(self, samples: np.ndarray, generator: torch.Generator) -> Tensor:
+        """How far it is from the teacher's actions, and from pointing where they take place."""
+        conditions, wanted, places = self._batch(samples, generator)
+        acting = self.policy.expert.loss(
+            wanted, conditions.perceived, conditions.condition, draws=self.training.draws, generator=generator
+        )
+        if (
+            not self.policy.config.keeps_entries
+        ):  # what it cannot tell from the present would be learned by heart
+            return acting
+        return acting + self.training.pointing * pointing_loss(conditions.pointing, places)
+
+    def _batch(self, samples: np.ndarray, generator: torch.Generator) -> tuple[Conditions, Tensor, Tensor]:
+        """The policy's conditions at these samples, the actions wanted of it, and the places to point at."""
         data, config = self.data, self.policy.config
         demonstrations = [data.demonstrations[episode] for episode, _ in samples]
-        images = np.stack([one.images[step] for one, (_, step) in zip(demonstrations, samples, strict=True)])
-        pictures = vision.small_pictures(torch.from_numpy(images).to(self.device))
-        proprio = torch.from_numpy(
-            np.stack([one.proprio[step] for one, (_, step) in zip(demonstrations, samples, strict=True)])
-        ).to(self.device)
-        tokens, whole, again = (
+        images, proprio, wanted = (
+            torch.from_numpy(np.stack(rows)).to(self.device)
+            for rows in zip(
+                *(
+                    (one.images[step], one.proprio[step], _chunk(one, step, config.expert.horizon))
+                    for one, (_, step) in zip(demonstrations, samples, strict=True)
+                ),
+                strict=True,
+            )
+        )
+        tokens, whole, again, places = (
             torch.stack([table[episode][step] for episode, step in samples]).to(self.device)
-            for table in (data.tokens, data.whole, data.again)
+            for table in (data.tokens, data.whole, data.again, data.places)
         )
-        fused = self._fused(samples, (tokens, whole), generator)
-        perceived, condition = self.policy.conditions(pictures, (tokens, whole), fused, proprio, again)
-        wanted = np.stack(
-            [
-                _chunk(one, step, config.expert.horizon)
-                for one, (_, step) in zip(demonstrations, samples, strict=True)
-            ]
+        replay = self._replay(samples, generator)
+        fused = self._fused(samples, (tokens, whole), replay)
+        conditions = self.policy.conditions(
+            vision.small_pictures(images), (tokens, whole), fused, replay.whole, proprio, again
         )
-        return perceived, condition, torch.from_numpy(wanted).to(self.device)
+        return conditions, wanted, places
 
-    def _fused(self, samples: np.ndarray, seen: Both, generator: torch.Generator) -> Both:
-        """These samples' tokens as fused with memory, had each wait lasted longer by what is drawn."""
-        data, memory = self.data, self.policy.memory
+    def _replay(self, samples: np.ndarray, generator: torch.Generator) -> Replay:
+        """What is held before these samples, had each wait lasted longer by what is drawn."""
+        drawn = (2.0 * torch.rand(len(samples), generator=generator) - 1.0).clamp(min=0.0)
+        waits = (drawn * self.training.longest_wait_s).tolist()
+        seconds = [self.data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
+        now_s = torch.stack([when[step] for when, (_, step) in zip(seconds, samples, strict=True)])
+        stamps = pad_sequence(seconds, batch_first=True)
+        if not self.policy.config.keeps_entries:
+            nothing = no_entries(len(samples))._replace(now_s=now_s)
+            moments = torch.full((len(samples), 1), UNKNOWN)
+            return Replay(_on(self.device, nothing), _on(self.device, nothing), moments, stamps)
+        held = [
+            _held(samples, table, frames, stamps)
+            for table, frames in (
+                (self.data.tokens, self.data.perceptual),
+                (self.data.whole, self.data.cognitive),
+            )
+        ]
+        tokens, whole = (_on(self.device, Entries(*one[:3], now_s)) for one in held)
+        return Replay(tokens, whole, held[1][3], stamps)
+
+    def _fused(self, samples: np.ndarray, seen: Both, replay: Replay) -> Both:
+        """These samples' tokens as fused with memory."""
+        memory = self.policy.memory
         if self.policy.config.bank == "none":
             return seen
-        waits = (torch.rand(len(samples), generator=generator) * self.training.longest_wait_s).tolist()
-        seconds = [data.seconds_of(e, wait) for (e, _), wait in zip(samples, waits, strict=True)]
         if isinstance(memory, GatedPolicyMemory):
-            whole, when = _side_by_side(data.whole, samples), pad_sequence(seconds, batch_first=True)
-            at = torch.from_numpy(samples[:, 1])
-            return seen[0], memory.replayed(whole.to(self.device), when.to(self.device), at)
-        tables = (data.tokens, data.perceptual), (data.whole, data.cognitive)
+            whole, at = _side_by_side(self.data.whole, samples), torch.from_numpy(samples[:, 1])
+            return seen[0], memory.replayed(whole.to(self.device), replay.stamps.to(self.device), at)
         perceptual, cognitive = (
-            _recalled(samples, *table, seconds, bank, present)
-            for table, bank, present in zip(tables, (memory.perceptual, memory.cognitive), seen, strict=True)
+            recalled(bank.weights, bank.config, present, *there[:3])
+            for there, bank, present in zip(
+                replay[:2], (memory.perceptual, memory.cognitive), seen, strict=True
+            )
         )
         return perceptual, cognitive
 
 
-def _recalled(
-    samples: np.ndarray,
-    table: Sequence[Tensor],
-    held: Sequence[Sequence[HeldFrames]],
-    seconds: Sequence[Tensor],
-    bank: PerceptualBank,
-    seen: Tensor,
-) -> Tensor:
-    """What a bank gives for these samples' tokens with what it holds before them."""
-    frames, stamps = _side_by_side(table, samples), pad_sequence(list(seconds), batch_first=True)
+class Replay(NamedTuple):
+    """What is held before samples, of perceptual and of cognitive tokens (`whole`); which step each of `whole` is, where it is one alone
+    (else `UNKNOWN`); and when all steps of the episodes were.
+    """
+
+    tokens: Entries
+    whole: Entries
+    moments: Int64[Tensor, "b l"]
+    stamps: Float[Tensor, "b t"]
+
+
+def _on(device: torch.device, entries: Entries) -> Entries:
+    return Entries(*(part.to(device) for part in entries))
+
+
+def _held(
+    samples: np.ndarray, table: Sequence[Tensor], held: Sequence[Sequence[HeldFrames]], stamps: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What a bank holds before these samples: tokens, their times, which entries there are, and which step each is alone."""
+    frames = _side_by_side(table, samples)
     weights, times, is_filled = padded([held[episode][step] for episode, step in samples], frames.shape[1])
-    entries = torch.einsum("blt,btnd->blnd", weights, frames)
-    when = torch.einsum("blt,bt->bl", times, stamps)
-    held_there = (part.to(seen.device) for part in (entries, when, is_filled))
-    return recalled(bank.weights, bank.config, seen, *held_there)
+    share, step = weights.max(dim=2)
+    return (
+        torch.einsum("blt,btnd->blnd", weights, frames), torch.einsum("blt,bt->bl", times, stamps), is_filled,
+        step.masked_fill(share < 1.0, UNKNOWN),
+    )  # fmt: skip
 
 
 def _side_by_side(table: Sequence[Tensor], samples: np.ndarray) -> Float[Tensor, "b t n d"]:
@@ -367,6 +452,12 @@ def _decisions(episode: int, one: Demonstration) -> list[tuple[int, int]]:
     before, after = steps[steps < one.num_before], steps[steps >= one.num_before]
     times = max(1, round(len(before) / max(1, len(after))))
     return [(episode, int(step)) for step in (*before, *np.repeat(after, times))]
+
+
+def _known(one: Demonstration) -> Int64[Tensor, "t"]:
+    """What was hidden, at every step from the wait on."""
+    is_before = torch.arange(len(one.images)) < one.num_before
+    return torch.full((len(one.images),), one.hidden).masked_fill(is_before, UNKNOWN)
 
 
 def _chunk(one: Demonstration, step: int, horizon: int) -> Float32[np.ndarray, "h a"]:

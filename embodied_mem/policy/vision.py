@@ -2,7 +2,7 @@
 
 The fixed tokens are 4 x 4 patches of a small picture (their mean colours in a grid of cells) with sines of where they are;
 the cognitive token is the whole picture, coarsely. A bank's memory is therefore linear in pictures, whatever is learned.
-The eyes have 8 x 8 patches in four times the detail.
+The eyes have 16 x 16 patches that overlap, in four times the detail.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 SIDE_PX, GRID, CELLS = 128, 4, 4
-EYE_GRID, EYE_CELLS = 8, 8
+EYE_GRID, EYE_CHANNELS = 16, (32, 64)
 COGNITIVE_GRID = 8
 POSITION_WIDTH = 16
 MEDIAN_STRIDE = 4
@@ -40,7 +40,7 @@ def small_pictures(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 s s"]
 def fixed_tokens(pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b n d"]:
     """One token for each of 4 x 4 patches."""
     patches = _patches(pictures, GRID, CELLS)
-    places = _places().to(pictures.device).expand(len(pictures), -1, -1)
+    places = _places(GRID).to(pictures.device).expand(len(pictures), -1, -1)
     return torch.cat([patches, places], dim=2)
 
 
@@ -89,18 +89,28 @@ class Scaling(nn.Module):
 
 
 class Eyes(nn.Module):
-    """Learned tokens of the present picture, one for each of 8 x 8 patches."""
+    """Learned tokens of the present picture, one for each of 16 x 16 patches, each with some of its surroundings."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        few, more = EYE_CHANNELS
         self.layers = nn.Sequential(
-            nn.Linear(EYE_CELLS * EYE_CELLS * 3, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
-        self.places = nn.Parameter(torch.randn(NUM_EYE_TOKENS, width) * 0.02)
+            nn.Conv2d(3, few, 4, stride=2, padding=1), nn.GELU(), nn.Conv2d(few, more, 4, stride=2, padding=1), nn.GELU(),
+            nn.Conv2d(more, width, 3, padding=1), nn.GELU(), nn.Conv2d(width, width, 1),
+        )  # fmt: skip
+        waves = _places(EYE_GRID)[0]
+        self.places = nn.Parameter(waves @ torch.randn(POSITION_WIDTH, width) * 0.1)
 
     def forward(self, pictures: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b n d"]:
-        tokens: Tensor = self.layers(_patches(pictures, EYE_GRID, EYE_CELLS)) + self.places
+        small = nn.functional.avg_pool2d(pictures, SIDE_PX // (4 * EYE_GRID))
+        tokens: Tensor = self.layers(small).flatten(2).transpose(1, 2) + self.places
         return tokens
+
+
+def coarser(eyes: Float[Tensor, "b n d"]) -> Float[Tensor, "b m d"]:
+    """The eyes' tokens by fours, each the mean of neighbours."""
+    pictures = eyes.transpose(1, 2).reshape(len(eyes), -1, EYE_GRID, EYE_GRID)
+    return nn.functional.avg_pool2d(pictures, 2).flatten(2).transpose(1, 2)
 
 
 def _patches(pictures: Tensor, grid: int, cells: int) -> Float[Tensor, "b n d"]:
@@ -109,8 +119,8 @@ def _patches(pictures: Tensor, grid: int, cells: int) -> Float[Tensor, "b n d"]:
     return nn.functional.unfold(small, cells, stride=cells).transpose(1, 2)
 
 
-def _places() -> Float[Tensor, "1 n d"]:
-    along = torch.linspace(-1.0, 1.0, GRID)
+def _places(grid: int) -> Float[Tensor, "1 n d"]:
+    along = torch.linspace(-1.0, 1.0, grid)
     rows, columns = torch.meshgrid(along, along, indexing="ij")
     angles = (
         math.pi

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from embodied_mem.benchmarks.policy.experiments import Scores
@@ -15,6 +16,7 @@ from embodied_mem.benchmarks.policy.memory_tasks import (
     num_significant,
     task_rows,
 )
+from embodied_mem.benchmarks.policy.tabletop import DEMO_SEEDS, demonstrate
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 
 
@@ -54,15 +56,35 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
         episodes=2,
         delay=3,
         demos=2,
+        lessons=1,
         expert=expert,
     )
     told: list[str] = []
     rows = {row.metric: row for row in task_rows(plan, tmp_path, told.append)}
-    assert len([line for line in told if "step 2" in line]) == 3  # merge, none, stack: each once
+    ends = [line.partition(": step ")[2] for line in told if ": step " in line]
+    assert ends == [
+        "3 of 3",
+        "2 of 2",
+        "3 of 3",
+    ]  # merge, none, stack: each once, and nothing to think over without memory
     told.clear()
-    _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
-    assert told == ["RearrangeBlock, merge, seed 0"]
+    before = _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
+    (tmp_path / "RearrangeBlock-merge-2-0" / "checkpoint.pt").unlink()  # what was scored is not scored again
+    assert _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append) == before
+    assert len(told) == 4
+    assert not any(": step " in line for line in told)
     assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
     assert rows["tasks.early_exit.compute"].value < 1.0
+
+
+@pytest.mark.mujoco
+def test_the_teacher_knows_where_in_the_picture_the_block_is_that_it_picks() -> None:
+    (episode,) = demonstrate("PutBlockBack", [DEMO_SEEDS + 1])
+    column, row = (episode.places[0] * episode.images.shape[1]).astype(int)
+    red, green, blue = episode.images[0][row, column].astype(int)
+    assert red > 2 * max(green, blue)
+    (watched,) = demonstrate("ShellGameSwap", [DEMO_SEEDS])
+    assert np.isfinite(watched.places[: watched.num_before]).all()
+    assert not np.isfinite(watched.places[watched.num_before : -1]).any()  # the gate shows nothing

@@ -57,7 +57,11 @@ def test_a_checkpoint_acts_behind_the_harness(tmp_path: Path) -> None:
     config, path = TrainConfig().policy, tmp_path / "checkpoint.pt"
     data = TrainingSet(demonstrate("RememberColor3", range(2)), config)
     Trainer(
-        config, TrainingConfig(steps=1, batch_size=2), data, seed=0, about={"task": "RememberColor3"}
+        config,
+        TrainingConfig(lessons=1, steps=1, batch_size=2),
+        data,
+        seed=0,
+        about={"task": "RememberColor3"},
     ).run(checkpoint=path)
     server, tasks = MemoryPolicyServer(str(path)), MemoryTasks(["RememberColor3"], image_size=(128, 128))
     task = {"name": "RememberColor3", "episode_idx": 0}

@@ -27,9 +27,10 @@ def test_a_checkpoint_is_served_and_a_memory_goes_before_it(tmp_path: Path) -> N
     one = Demonstration(
         images=np.zeros((2, 128, 128, 3), dtype=np.uint8), proprio=np.zeros((2, 1), dtype=np.float32),
         actions=np.zeros((2, 4), dtype=np.float32), seconds=np.arange(2.0), is_acting=np.ones(2, dtype=bool), num_before=1,
+        hidden=0, places=np.full((2, 2), np.nan, dtype=np.float32),
     )  # fmt: skip
     path = tmp_path / "checkpoint.pt"
-    Trainer(config, TrainingConfig(steps=1, batch_size=1), TrainingSet([one], config), seed=0).run(
+    Trainer(config, TrainingConfig(lessons=1, steps=1, batch_size=1), TrainingSet([one], config), seed=0).run(
         checkpoint=path
     )
     told = CliRunner().invoke(

@@ -18,7 +18,14 @@ from embodied_mem.cli import compose
 from embodied_mem.cli.main import cli
 from embodied_mem.errors import ConfigError, StoreError
 
-TINY = ["demos=3", "training.steps=4", "training.batch_size=4", "expert.width=16", "expert.num_blocks=2"]
+TINY = [
+    "demos=3",
+    "training.lessons=2",
+    "training.steps=2",
+    "training.batch_size=4",
+    "expert.width=16",
+    "expert.num_blocks=2",
+]
 
 
 def invoke(*words: str) -> dict[str, object]:

@@ -20,13 +20,14 @@ from embodied_mem.policy.memory_policy import (
     load_policy_state,
     policy_state,
 )
+from embodied_mem.policy.pointing import pointing_loss
 from embodied_mem.policy.training import Demonstration, Trainer, TrainingConfig, TrainingSet, load_policy
 from embodied_mem.robot_memory import RobotMemory
 
 SMALL = MemoryPolicyConfig(
     capacity=4, proprio_width=2, expert=FlowExpertConfig(width=16, num_heads=2, num_blocks=2, flow_steps=4)
 )
-BRIEF = TrainingConfig(steps=6, batch_size=8, checkpoint_every=3, longest_wait_s=10.0)
+BRIEF = TrainingConfig(lessons=2, steps=4, batch_size=8, checkpoint_every=3, longest_wait_s=10.0)
 
 
 def lit(index: int, is_shown: bool) -> np.ndarray:
@@ -45,7 +46,8 @@ def cue_then_choice(index: int, seed: int) -> Demonstration:
     actions[3, 0] = 1.0 if index else -1.0
     return Demonstration(
         images=images.astype(np.uint8), proprio=np.full((4, 2), 0.1, dtype=np.float32), actions=actions,
-        seconds=np.arange(4.0), is_acting=np.array([True, False, False, True]), num_before=1,
+        seconds=np.arange(4.0), is_acting=np.array([True, False, False, True]), num_before=1, hidden=index,
+        places=np.array([[np.nan, np.nan]] * 3 + [[0.25 + 0.5 * index, 0.5]], dtype=np.float32),
     )  # fmt: skip
 
 
@@ -69,20 +71,20 @@ def chosen(policy: MemoryPolicy, episodes: list[Demonstration]) -> np.ndarray:
 
 
 def trained(config: MemoryPolicyConfig, steps: int) -> MemoryPolicy:
-    training = TrainingConfig(steps=steps, batch_size=8, learning_rate=1e-2, longest_wait_s=20.0)
-    learned = Trainer(config, training, TrainingSet(demonstrations(16), config), seed=0).run()
+    training = TrainingConfig(lessons=30, steps=steps, batch_size=8, learning_rate=1e-2, longest_wait_s=20.0)
+    learned = Trainer(config, training, TrainingSet(demonstrations(32), config), seed=0).run()
     policy = MemoryPolicy(config, num_slots=16)
     load_policy_state(policy, policy_state(learned))
     return policy
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated"])
-def test_with_memory_it_learns_what_without_it_cannot_be_told(bank: BankKind) -> None:
+@pytest.mark.parametrize(("bank", "steps"), [("merge", 80), ("gated", 150)])
+def test_with_memory_it_learns_what_without_it_cannot_be_told(bank: BankKind, steps: int) -> None:
     episodes = [cue_then_choice(i % 2, 1000 + i) for i in range(16)]
-    policy = trained(replace(SMALL, bank=bank), 200)
+    policy = trained(replace(SMALL, bank=bank), steps)
     assert isinstance(policy, Policy)
     towards = chosen(policy, episodes) * ([-1.0, 1.0] * 8)
-    assert towards.min() > 0.5  # 0.96 and more for every seed and number of threads tried, from 150 steps on
+    assert towards.min() > 0.5  # 1.0 for the three seeds that were tried
 
 
 @pytest.mark.parametrize("bank", ["merge", "gated"])
@@ -140,15 +142,16 @@ def test_everything_that_is_learned_from_is_on_the_trainers_device(bank: BankKin
     # The meta device refuses, as a GPU does, to compute with anything that was left on the CPU.
     trainer = Trainer(config, BRIEF, TrainingSet(demonstrations(4), config), seed=1, device="meta")
     generator = torch.Generator().manual_seed(0)
-    perceived, condition, wanted = trainer._batch(trainer.data.samples[:8], generator)
-    loss = trainer.policy.expert.loss(wanted, perceived, condition, draws=2, generator=generator)
-    assert {part.device.type for part in (perceived, condition, wanted, loss)} == {"meta"}
+    conditions, wanted, places = trainer._batch(trainer.data.samples[:8], generator)
+    acting = trainer.policy.expert.loss(wanted, *conditions[:2], draws=2, generator=generator)
+    loss = acting + pointing_loss(conditions.pointing, places)
+    assert {part.device.type for part in (*conditions, wanted, loss)} == {"meta"}
 
 
 def test_a_checkpoint_of_other_options_is_refused(tmp_path: Path) -> None:
     data = TrainingSet(demonstrations(2), SMALL)
     Trainer(SMALL, BRIEF, data, seed=1).run(until=1, checkpoint=tmp_path / "c.pt")
-    other = Trainer(SMALL, TrainingConfig(steps=6, batch_size=4), data, seed=1)
+    other = Trainer(SMALL, TrainingConfig(lessons=2, steps=4, batch_size=4), data, seed=1)
     with pytest.raises(ConfigError, match="batch_size"):
         other.resume(tmp_path / "c.pt")
     with pytest.raises(ConfigError, match=r"about.*seed"):

@@ -6,8 +6,9 @@ outputs/bench/policy-tasks, gone on with when they exist) and closed-loop episod
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,7 @@ class Plan:
     episodes: int
     delay: int
     demos: int = 300
+    lessons: int = TrainingConfig.lessons
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
 
 
@@ -66,7 +68,7 @@ FULL = Plan(
         "RememberColor9": 1500, "ShellGameSwap": 2500, "CountBlinks": 2500,
     },
     seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200, delay=512,
-    demos=1000,
+    demos=1000, lessons=1000,
 )  # fmt: skip
 QUICK = Plan(tasks={"RearrangeBlock": 200}, seeds=(0,), others=(), episodes=40, delay=64)
 
@@ -179,7 +181,7 @@ def _runs(
             bank=bank,
             capacity=capacity,
             seed=seed,
-            training=TrainingConfig(steps=plan.tasks[task]),
+            training=TrainingConfig(lessons=plan.lessons, steps=plan.tasks[task]),
             out=str(out),
             demos=plan.demos,
             expert=plan.expert,
@@ -190,8 +192,29 @@ def _runs(
                 config, on_step=partial(_tell, progress, f"{task}, {memory}, seed {seed}")
             )
         evaluation = EvalConfig(checkpoint=str(checkpoint), episodes=plan.episodes)
-        found.append(run_evaluation(replace(evaluation, delay=delay, swap=swap, compute=compute)))
+        evaluation = replace(evaluation, delay=delay, swap=swap, compute=compute)
+        found.append(_scored(evaluation, out))
+        share = found[-1].successes / found[-1].episodes
+        progress(f"{task}, {memory}, seed {seed}, {_name(evaluation)}: {share:.3f}")
     return found
+
+
+def _scored(evaluation: EvalConfig, folder: Path) -> Scores:
+    """An evaluation's scores; they lie beside the checkpoint, so that a run that was killed does not begin anew."""
+    path = folder / f"{_name(evaluation)}.json"
+    if path.exists():
+        return Scores(**json.loads(path.read_text()))
+    found = run_evaluation(evaluation)
+    partial_path = path.with_suffix(".partial")
+    partial_path.write_text(json.dumps(asdict(found)) + "\n")
+    partial_path.replace(path)
+    return found
+
+
+def _name(evaluation: EvalConfig) -> str:
+    swapped = "-swapped" if evaluation.swap else ""
+    early = f"-compute-{evaluation.compute}" if evaluation.compute < 1.0 else ""
+    return f"episodes-{evaluation.episodes}-delay-{evaluation.delay}{swapped}{early}"
 
 
 def _tell(progress: Callable[[str], None], what: str, at: Progress) -> None:

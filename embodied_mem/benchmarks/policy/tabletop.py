@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.seam import Observation
 from embodied_mem.policy.training import Demonstration
 
 IMAGE_PX = 128
+WATCHED = {"ShellGameSwap": "cup{hidden}"}
+"""What is to be watched while there is nothing to do: a prop's name, with the hidden variable in it."""
 DEMO_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000
 """Where the seeds of demonstrations and of evaluation begin: no episode is in both."""
 
@@ -49,21 +52,41 @@ def demonstrate(
             action, phase = expert.act(), episode.phase
             seconds = (int(info["stamp_ns"]) - start_ns) / 1e9
             steps.append(
-                (observation["rgb"], observation["proprio"], action, seconds, phase != "gate", phase == "cue")
-            )
+                (
+                    observation["rgb"], observation["proprio"], action, seconds, phase != "gate", phase == "cue",
+                    _place(task, episode, observation, action),
+                )
+            )  # fmt: skip
             observation, _, terminated, truncated, info = env.step(action)
             is_over = terminated or truncated
-        images, proprio, actions, times, is_acting, is_before = zip(*steps, strict=True)
+        images, proprio, actions, times, is_acting, is_before, places = zip(*steps, strict=True)
         if info["success"]:
             found.append(
                 Demonstration(
                     images=np.stack(images), proprio=np.stack(proprio), actions=np.stack(actions).astype(np.float32),
-                    seconds=np.array(times), is_acting=np.array(is_acting), num_before=sum(is_before),
+                    seconds=np.array(times), is_acting=np.array(is_acting), num_before=sum(is_before), hidden=episode.hidden.index,
+                    places=np.stack(places),
                 )
             )  # fmt: skip
         on_episode(number + 1)
     env.close()
     return found
+
+
+def _place(task: str, episode: Any, observation: Any, action: np.ndarray) -> Float32[np.ndarray, "2"]:
+    """Where in the picture the expert acts, or what it watches stands: column and row as parts of the picture (NaN: nowhere)."""
+    from embodied_mem.envs.mujoco.tabletop.expert import REST, key_pose_action
+    from embodied_mem.envs.mujoco.tabletop.world import HIGH_M, LOW_M
+
+    at = LOW_M + (np.asarray(action[:3], dtype=np.float64) + 1.0) / 2.0 * (HIGH_M - LOW_M)
+    if np.array_equal(action, key_pose_action(REST)):
+        if task not in WATCHED or episode.phase != "cue":
+            return np.full(2, np.nan, dtype=np.float32)
+        at = np.array(episode.table.position(WATCHED[task].format(hidden=episode.hidden.index)))
+    R, t = observation["T_world_camera"][:3, :3], observation["T_world_camera"][:3, 3]
+    column, row, depth = observation["intrinsics"] @ (R.T @ (at - t))
+    height, width = observation["rgb"].shape[:2]
+    return np.array([(column / depth + 0.5) / width, (row / depth + 0.5) / height], dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
