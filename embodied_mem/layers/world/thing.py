@@ -44,7 +44,8 @@ class LastLook:
 @dataclass(kw_only=True)
 class Thing:
     """An entity. `places` are all its places so far (refined, never removed), `place_index` the current one;
-    `runs` its looks, condensed; `supports` what it is on or in, by place. Times are stamps in nanoseconds.
+    `runs` its looks, condensed; `supports` what it is on or in, by place; `is_whole` whether it was seen whole at its
+    current place, `was_seen_whole` anywhere. Times are stamps in nanoseconds.
     """
 
     entity_id: EntityId
@@ -63,6 +64,7 @@ class Thing:
     presence_logit: float = 0.0
     num_views: int = 0
     is_whole: bool = False
+    was_seen_whole: bool = False
     size_m: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     arrived_after_ns: int | None = None
     num_arrival_checks: int = 0
@@ -124,7 +126,9 @@ class Thing:
         """Take in what one view says about label, colour and looks; whole and near views count more."""
         weight = instance.score * (0.3 if instance.is_cut else 1.0) * min(1.0, instance.num_pixels / 400.0)
         self.label_votes[instance.label] = self.label_votes.get(instance.label, 0.0) + max(weight, 1e-3)
-        if all(map(math.isfinite, instance.color_rgb)):
+        is_part = instance.is_cut and self.was_seen_whole  # a bottle's cap has another colour than the bottle
+        self.was_seen_whole = self.was_seen_whole or not instance.is_cut
+        if not is_part and all(map(math.isfinite, instance.color_rgb)):
             # Shade darkens (a white book reads gray), nothing brightens: the best lit views say what colour it is.
             lit = weight * (max(instance.color_rgb) / 255.0) ** LIT_POWER + 1e-6
             for channel in range(3):
