@@ -16,7 +16,7 @@ from embodied_mem.benchmarks.policy.memory_tasks import (
     num_significant,
     task_rows,
 )
-from embodied_mem.benchmarks.policy.tabletop import DEMO_SEEDS, demonstrate
+from embodied_mem.benchmarks.policy.tabletop import DEMO_SEEDS, _right_choice, demonstrate, make_env
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 
 
@@ -88,3 +88,17 @@ def test_the_teacher_knows_where_in_the_picture_the_block_is_that_it_picks() -> 
     (watched,) = demonstrate("ShellGameSwap", [DEMO_SEEDS])
     assert np.isfinite(watched.places[: watched.num_before]).all()
     assert not np.isfinite(watched.places[watched.num_before : -1]).any()  # the gate shows nothing
+
+
+@pytest.mark.mujoco
+def test_the_right_choice_is_where_the_ball_went_not_where_it_was() -> None:
+    env = make_env("ShellGameSwap")
+    rights, starts = [], []
+    for seed in range(6):
+        env.reset(seed=seed)
+        episode = env.unwrapped.episode
+        rights.append(_right_choice(episode))
+        starts.append(episode.hidden.index)
+        assert episode.task.final_slot(episode.layout, episode.hidden) == rights[-1]
+    env.close()
+    assert rights != starts

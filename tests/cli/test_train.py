@@ -76,8 +76,8 @@ def test_the_interval_is_wilsons() -> None:
 
 
 def test_a_swapped_memory_is_followed_when_the_other_ones_choice_is_made() -> None:
-    def outcome(hidden: int, chosen: int) -> Outcome:
-        return Outcome(seed=0, success=False, failure="", hidden=hidden, chosen=chosen, num_steps=1)
+    def outcome(right: int, chosen: int) -> Outcome:
+        return Outcome(seed=0, success=False, failure="", right=right, chosen=chosen, num_steps=1)
 
     outcomes = [outcome(0, 1), outcome(1, 0), outcome(2, 2), outcome(2, 2), outcome(0, 0), outcome(1, 0)]
     assert followed(outcomes, at_once=6) == pytest.approx(3 / 4)

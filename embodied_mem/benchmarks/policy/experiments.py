@@ -141,11 +141,11 @@ def scores(task: str, outcomes: Sequence[Outcome], *, at_once: int, is_swapped: 
 
 
 def followed(outcomes: Sequence[Outcome], at_once: int) -> float:
-    """Of neighbouring episodes with different hidden values, how often each made the choice of the other's memory."""
+    """Of neighbouring episodes with different right choices, how often each made the choice of the other's memory."""
     follows: list[bool] = []
     for first in range(0, len(outcomes), at_once):
         part = outcomes[first : first + at_once]
         for a, b in zip(part[::2], part[1::2], strict=False):
-            if a.hidden != b.hidden:
-                follows += [a.chosen == b.hidden, b.chosen == a.hidden]
+            if a.right != b.right:
+                follows += [a.chosen == b.right, b.chosen == a.right]
     return float(np.mean(follows)) if follows else float("nan")

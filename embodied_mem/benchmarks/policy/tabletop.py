@@ -93,13 +93,13 @@ def _place(task: str, episode: Any, observation: Any, action: np.ndarray) -> Flo
 class Outcome:
     """How an episode ended. `failure` is recall (a wrong choice), motor (deeds, but no choice), no_commit, or ''.
 
-    `hidden` is what was to be remembered, `chosen` what was chosen (-1: nothing).
+    `right` is the choice that would have been right, `chosen` the one that was made (-1: none).
     """
 
     seed: int
     success: bool
     failure: str
-    hidden: int
+    right: int
     chosen: int
     num_steps: int
 
@@ -152,9 +152,18 @@ def _together(
     for row, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
         episode, info = env.unwrapped.episode, seen[row][1]
         yield Outcome(
-            seed=seed, success=bool(info["success"]), failure=str(info["failure"]), hidden=episode.hidden.index,
+            seed=seed, success=bool(info["success"]), failure=str(info["failure"]), right=_right_choice(episode),
             chosen=-1 if episode.choice is None else episode.choice.index, num_steps=num_steps[row],
         )  # fmt: skip
+
+
+def _right_choice(episode: Any) -> int:
+    """-1 where there are no few choices, but a place or a number of deeds."""
+    from embodied_mem.envs.mujoco.tabletop.task import Choice
+
+    task, layout, hidden = episode.task, episode.layout, episode.hidden
+    choices = range(task.facts.num_choices)
+    return next((index for index in choices if task.is_right(Choice(index=index), layout, hidden)), -1)
 
 
 def _observation(policy: MemoryPolicy, seen: Sequence[Any], rows: Sequence[int]) -> Observation:
