@@ -48,17 +48,16 @@ def origins_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> list
 
 
 def destinations_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config: WorldConfig) -> list[Thing]:
-    """The newer thing that `gone`, just missed, most likely became, and after it those that it is as likely to be.
+    """The newer thing that `gone`, just missed, most likely became, and after it those that it is as likely to be, of
+    `things` that some view called what `gone` is called.
 
     Best is what came to a place seen empty before; then what stands where the robot had looked around on an earlier
     visit. A look-alike in a part never visited before may always have stood there.
     """
-    label = gone.label
     likely = [
         (score, thing)
         for thing in things
-        if label in thing.label_votes
-        and thing is not gone
+        if thing is not gone
         and thing.status == "here"
         and thing.first_seen_ns >= gone.last_seen_ns
         and (score := likeness(gone, thing, config)) > 0

@@ -37,6 +37,8 @@ class Roster:
         self._cells_of: list[Cells | None] = []
         self._in_cell: dict[tuple[int, int], set[int]] = defaultdict(set)
         self._wide: set[int] = set()
+        self._called: dict[str, set[int]] = defaultdict(set)
+        """Slots of what was ever seen under a label; it may be called something else, or be gone."""
         self.largest_m = 0.0
         self.low: Float32[np.ndarray, "n 3"] = np.full((0, 3), EMPTY, dtype=np.float32)
         self.high: Float32[np.ndarray, "n 3"] = np.full((0, 3), EMPTY, dtype=np.float32)
@@ -70,8 +72,10 @@ class Roster:
         self.place(thing)
 
     def place(self, thing: Thing) -> None:
-        """Note the box of a thing that moved or grew."""
+        """Note the box of a thing that moved or grew, and what it was called."""
         slot = self._slots[thing.entity_id]
+        for label in thing.label_votes:
+            self._called[label].add(slot)
         if self._boxes[slot] is not thing.box:
             self._boxes[slot] = thing.box
             self.low[slot], self.high[slot] = thing.box.min_m, thing.box.max_m
@@ -86,10 +90,13 @@ class Roster:
 
     def ordered(self, entity_ids: Iterable[EntityId]) -> list[Thing]:
         """Those things of the given ids that there are, in the order of iteration."""
-        slots = sorted(self._slots[entity_id] for entity_id in entity_ids if entity_id in self._slots)
-        return [thing for slot in slots if (thing := self._things[slot]) is not None]
+        return self.at(sorted(self._slots[entity_id] for entity_id in entity_ids if entity_id in self._slots))
 
-    def at(self, slots: Int64[np.ndarray, "k"]) -> list[Thing]:
+    def called(self, label: str) -> list[Thing]:
+        """Things that some view called so, in the order of iteration."""
+        return [thing for thing in self.at(sorted(self._called[label])) if label in thing.label_votes]
+
+    def at(self, slots: Iterable[int]) -> list[Thing]:
         found = [self._things[slot] for slot in slots]
         return [thing for thing in found if thing is not None]
 

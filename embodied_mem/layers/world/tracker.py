@@ -340,7 +340,7 @@ class Tracker:
         for thing in gone:
             if thing.entity_id not in things or thing.status != "gone":
                 continue
-            destinations = destinations_of(thing, things, self._state.views, self._config)
+            destinations = destinations_of(thing, things.called(thing.label), self._state.views, self._config)
             if destinations and self._merge(thing, destinations[0]):
                 self._state.confuse([thing, *destinations[1:]], self._glance.stamp_ns)
                 self._touch(thing, is_anew=True)

@@ -71,3 +71,19 @@ def test_without_a_limit_everything_is_near() -> None:
         roster.add(thing(number, np.array([7.0 * number, 0.0, 0.0]), np.ones(3)))
     point = np.zeros(3, dtype=np.float32)
     assert roster.slots_near(point, point, float("inf")).tolist() == list(range(20))
+
+
+def test_things_are_found_by_every_label_that_they_were_given_in_order_of_age() -> None:
+    roster = Roster()
+    things = [thing(number, np.zeros(3), np.ones(3)) for number in range(6)]
+    for index, one in enumerate(things):
+        one.label_votes["mug" if index % 2 else "cup"] = 1.0
+        roster.add(one)
+    things[0].label_votes["mug"] = 0.5
+    roster.place(things[0])
+    roster.remove(things[3])
+    del things[5].label_votes["mug"]
+    assert [one.entity_id for one in roster.called("mug")] == ["e0", "e1"]
+    assert [one.entity_id for one in roster.called("cup")] == ["e0", "e2", "e4"]
+    assert roster.called("bowl") == []
+    assert roster.ordered(["e4", "e3", "e0"]) == [things[0], things[4]]
