@@ -59,7 +59,7 @@ def _run(config: TrainConfig) -> dict[str, Any]:
             config,
             on_demo=lambda number: bars.update(shown, completed=number),
             on_step=lambda at: bars.update(
-                learned, completed=at.step, description=f"training, loss {at.loss:.3f}"
+                learned, completed=at.step, total=at.num_steps, description=f"training, loss {at.loss:.3f}"
             ),
         )
     losses = json.loads((Path(config.out) / "curve.json").read_text())["loss"]
