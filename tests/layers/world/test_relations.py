@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from embodied_mem.geometry import Box
-from embodied_mem.messages import ObservedInstance, RelationKind
+from embodied_mem.messages import Event, ObservedInstance, RelationKind
 from tests.context.two_rooms import KITCHEN_POINT, Home, box, thing
 
 TABLE = box((2.0, 1.0, 0.37), (1.2, 0.8, 0.74))
@@ -88,3 +88,18 @@ def test_a_chair_faces_away_from_its_back() -> None:
     home = home_with(table(), chair, thing("sofa", box((2.0, 3.6, 0.4), (1.6, 0.7, 0.8))))
     assert kinds(home, "chair", "table")["facing"] > 0.9
     assert "facing" not in kinds(home, "chair", "sofa")
+
+
+def test_what_a_robot_picked_up_is_held_by_it_until_it_puts_it_down() -> None:
+    home = home_with(table(), thing("mug", box((2.0, 1.0, 0.79), (0.08, 0.08, 0.1))))
+    mug = home.world.where("mug").value
+    assert mug is not None
+    home.now_ns += 1_000_000_000
+    pick = Event(
+        kind="pick", actor="robot", objects=(mug.entity_id,), start_ns=home.now_ns, end_ns=home.now_ns
+    )
+    home.world.record(pick)
+    (held,) = home.recall.relation(mug.entity_id, "held by").value or ()
+    assert (held.kind, held.object) == ("held by", "robot")
+    home.pick_and_place("robot", mug.entity_id, box((1.6, 1.2, 0.79), (0.08, 0.08, 0.1)))
+    assert home.recall.relation(mug.entity_id, "held by").value == ()
