@@ -71,6 +71,7 @@ EXTRAS = {
     "harness": ["vla-eval"],
     "panda": ["gymnasium-robotics"],
     "dev": [
+        "gymnasium-robotics",
         "hypothesis",
         "markdown-it-py",
         "mcp>=2",
