@@ -109,7 +109,7 @@ def absorb(old: Thing, new: Thing, repository: Repository, *, is_piece: bool) ->
         old.supports.update({index + offset: support for index, support in new.supports.items()})
         old.place_index, old.shape = new.place_index + offset, new.shape
         old.status, old.presence_logit, old.is_whole = new.status, new.presence_logit, new.is_whole
-        old.seen, old.missed = new.seen, new.missed
+        old.seen, old.missed, old.motion = new.seen, new.missed, new.motion
     old.num_views += new.num_views
     old.first_seen_ns = min(old.first_seen_ns, new.first_seen_ns)
     old.last_seen_ns = max(old.last_seen_ns, new.last_seen_ns)

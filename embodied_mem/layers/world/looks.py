@@ -9,6 +9,7 @@ import numpy as np
 
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world import timeline
+from embodied_mem.layers.world.motion import Motion
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.shape import Shape
 from embodied_mem.layers.world.thing import LastLook, Thing, placement_of
@@ -110,9 +111,12 @@ def follow(
     thing: Thing, instance: ObservedInstance, glance: Glance, config: WorldConfig, repository: Repository
 ) -> None:
     """The thing is in motion; when it has not moved for `settle_s` it is at a new place."""
+    x, y, z = instance.box.center.tolist()
+    before = thing.motion or Motion(
+        stamp_ns=thing.last_seen_ns, position_world_m=thing.placement.position_world_m
+    )
+    thing.motion = before.seen((x, y, z), glance.stamp_ns)
     _know_again(thing, instance, glance)
-    center = instance.box.center
-    x, y, z = center.tolist()
     if thing.status != "away":
         thing.status, thing.rest_since_ns = "away", glance.stamp_ns
         thing.position_world_m = (x, y, z)
@@ -244,7 +248,7 @@ def _settle(thing: Thing, instance: ObservedInstance, glance: Glance, place_inde
         thing.places.append(placement_of(instance.box))
         place_index = len(thing.places) - 1
     thing.place_index, thing.is_whole = place_index, False
-    thing.status, thing.holder = "here", None
+    thing.status, thing.holder, thing.motion = "here", None, None
     _add_points(thing, instance, glance)
 
 

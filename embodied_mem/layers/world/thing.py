@@ -12,6 +12,7 @@ import orjson
 from jaxtyping import Float64
 
 from embodied_mem.geometry import Box
+from embodied_mem.layers.world.motion import Motion
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.layers.world.shape import Shape
 from embodied_mem.layers.world.timeline import PlaceStay, Run, stays
@@ -45,7 +46,7 @@ class LastLook:
 class Thing:
     """An entity. `places` are all its places so far (refined, never removed), `place_index` the current one;
     `runs` its looks, condensed; `supports` what it is on or in, by place; `is_whole` whether it was seen whole at its
-    current place, `was_seen_whole` anywhere. Times are stamps in nanoseconds.
+    current place, `was_seen_whole` anywhere; `motion` how it moves while it is away from its places. Times are stamps in nanoseconds.
     """
 
     entity_id: EntityId
@@ -71,6 +72,7 @@ class Thing:
     holder: str | None = None
     position_world_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     rest_since_ns: int = 0
+    motion: Motion | None = None
     shape_stamp_ns: int = -(2**62)
     seen: LastLook = field(default_factory=LastLook)
     missed: LastLook = field(default_factory=LastLook)
@@ -180,6 +182,12 @@ class Thing:
         state["supports"] = {int(k): (v[0], v[1]) for k, v in state["supports"].items()}
         state["states"] = [(s[0], s[1]) for s in state["states"]]
         state["position_world_m"] = tuple(state["position_world_m"])
+        if state.get("motion") is not None:
+            motion = state["motion"]
+            state["motion"] = Motion(
+                stamp_ns=motion["stamp_ns"], position_world_m=tuple(motion["position_world_m"]),
+                velocity_world_mps=tuple(motion["velocity_world_mps"]), variance=tuple(motion["variance"]),
+            )  # fmt: skip
         for name in ("seen", "missed"):
             look = state[name]
             state[name] = LastLook(stamp_ns=look["stamp_ns"], direction=tuple(look["direction"]))

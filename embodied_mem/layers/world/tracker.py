@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -61,7 +62,7 @@ class Tracker:
         pairs = associate(
             instances,
             candidates,
-            [thing.box if thing.status != "away" else _away_box(thing) for thing in candidates],
+            [self._expected_box(thing) for thing in candidates],
             self._config,
         )
         instances = self._align(pairs, candidates)
@@ -226,7 +227,7 @@ class Tracker:
             return
         moving = [t for t in free if self._may_have_come(t, instance)]
         if moving:
-            thing = min(moving, key=lambda t: _distance_m(t, instance))
+            thing = min(moving, key=lambda t: math.dist(self._expected_m(t), instance.box.center.tolist()))
             self._matched[thing.entity_id] = instance
             if thing.status == "gone" or (thing.label in config.agent_labels and thing.status != "away"):
                 thing.position_world_m = thing.placement.position_world_m
@@ -273,6 +274,18 @@ class Tracker:
         if elapsed_s > config.follow_gap_s or _distance_m(thing, instance) > reach_m:
             return False
         return thing.status == "away" or (thing.status == "here" and self._is_plainly_missing(thing))
+
+    def _expected_m(self, thing: Thing) -> tuple[float, float, float]:
+        """Where it is to be looked for: at its place, or where its motion has brought it by now."""
+        if thing.status != "away":
+            return thing.placement.position_world_m
+        motion = thing.motion
+        return thing.position_world_m if motion is None else motion.at(self._glance.stamp_ns).position_world_m
+
+    def _expected_box(self, thing: Thing) -> Box:
+        if thing.status != "away":
+            return thing.box
+        return moved(thing.placement, np.array(self._expected_m(thing))).box
 
     def _is_plainly_missing(self, thing: Thing) -> bool:
         looks = self._looks.get(thing.entity_id)
@@ -352,10 +365,6 @@ class Tracker:
         if new.entity_id in self._matched:
             self._matched[old.entity_id] = self._matched.pop(new.entity_id)
         return True
-
-
-def _away_box(thing: Thing) -> Box:
-    return moved(thing.placement, np.array(thing.position_world_m)).box
 
 
 def _distance_m(thing: Thing, instance: ObservedInstance) -> float:
