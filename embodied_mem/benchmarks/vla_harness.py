@@ -107,7 +107,7 @@ class MemoryPolicyServer(PredictModelServer):
     """A checkpoint of `embodied-mem train` behind the harness, one session at a time; its banks forget between episodes."""
 
     def __init__(self, checkpoint: str) -> None:
-        from embodied_mem.policy.training import load_policy
+        from embodied_mem.policy.checkpoints import load_policy
 
         super().__init__()
         self._policy = load_policy(Path(checkpoint), num_slots=1)

@@ -65,7 +65,7 @@ def command(
 
 
 def _policy(path: Path, slots: int) -> Service:
-    from embodied_mem.policy.training import load_policy
+    from embodied_mem.policy.checkpoints import load_policy
     from embodied_mem.serve.openpi_server import PolicyService
 
     return PolicyService(load_policy(path, num_slots=slots), num_slots=slots, name=path.stem)

@@ -7,18 +7,17 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from embodied_mem.config import build
-from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
+from embodied_mem.errors import ConfigError
 from embodied_mem.policy import vision
+from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION, read_checkpoint
 from embodied_mem.policy.memory_policy import (
     Conditions,
     MemoryPolicy,
@@ -28,39 +27,9 @@ from embodied_mem.policy.memory_policy import (
 )
 from embodied_mem.policy.pointing import pointing_loss
 from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, no_entries
-from embodied_mem.policy.recognition import contrasts, nothing_recognised, seen_again
 from embodied_mem.policy.reflection import UNKNOWN, Entries, lesson_loss
-from embodied_mem.policy.replayed import HeldFrames, held_frames, padded, recalled
-
-CHECKPOINT_VERSION = 4
-PICTURES_FROM = 50
-"""How many demonstrations the scaling of tokens is taken from."""
-DEMOS_AT_ONCE = 64
-"""Pictures of so many are taken together: small tables kept between large passing ones would fragment memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Demonstration:
-    """One episode by an expert, a row for each step.
-
-    Attributes:
-        images: of the policy's camera.
-        seconds: since the episode's start.
-        is_acting: whether the action is to be learned (it is not where it has no effect).
-        num_before: how many steps lie before the wait; all times after it may be later than they were.
-        hidden: the value of what was hidden, from the wait on known to the teacher (-1: not known).
-        places: where in the picture the action takes place, or what is to be watched is (column and row as parts of the picture;
-            NaN: nowhere); known to the teacher, learned from and not seen.
-    """
-
-    images: UInt8[np.ndarray, "t h w 3"]
-    proprio: Float32[np.ndarray, "t p"]
-    actions: Float32[np.ndarray, "t a"]
-    seconds: Float64[np.ndarray, "t"]
-    is_acting: Bool[np.ndarray, "t"]
-    num_before: int
-    hidden: int
-    places: Float32[np.ndarray, "t 2"]
+from embodied_mem.policy.replayed import HeldFrames, padded, recalled
+from embodied_mem.policy.training_set import Demonstration, TrainingSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,67 +63,6 @@ class TrainingConfig:
         for name in ("steps", "batch_size", "draws", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be at least 1.")
-
-
-class TrainingSet:
-    """Demonstrations as tables of frames, with what the banks would hold before each of them."""
-
-    def __init__(self, demonstrations: Sequence[Demonstration], config: MemoryPolicyConfig) -> None:
-        if not demonstrations:
-            raise InvalidMessage("there are no demonstrations to learn from; record some first.")
-        self.config = config
-        self.num_frames = max(len(one.images) for one in demonstrations)
-        self.tokens: list[Tensor] = []
-        self.whole: list[Tensor] = []
-        self.perceptual: list[list[HeldFrames]] = []
-        self.cognitive: list[list[HeldFrames]] = []
-        self.demonstrations = demonstrations
-        self.scaling = vision.Scaling()
-        some = demonstrations[:PICTURES_FROM]
-        self.scaling.fit(torch.cat([vision.small_pictures(torch.from_numpy(one.images)) for one in some]))
-        for first in range(0, len(demonstrations), DEMOS_AT_ONCE):
-            part = demonstrations[first : first + DEMOS_AT_ONCE]
-            lengths = [len(one.images) for one in part]
-            pictures = vision.small_pictures(torch.from_numpy(np.concatenate([one.images for one in part])))
-            tokens, whole = self.scaling(pictures)
-            self.tokens += tokens.split(lengths)
-            self.whole += whole.split(lengths)
-        if config.keeps_entries:
-            perceptual, cognitive = (
-                config.bank_config(num_slots=1, is_cognitive=is_cognitive) for is_cognitive in (False, True)
-            )
-            self.perceptual += [held_frames(tokens, perceptual) for tokens in self.tokens]
-            self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
-        self.places = [torch.from_numpy(one.places) for one in demonstrations]
-        self.hidden = [_known(one) for one in demonstrations]
-        self.again = [self._seen_again(episode) for episode in range(len(demonstrations))]
-        self.samples = np.array(
-            [sample for e, one in enumerate(demonstrations) for sample in _decisions(e, one)]
-        )
-
-    def _seen_again(self, episode: int) -> Tensor:
-        """Where something is seen again at each of an episode's steps; it depends on nothing that is learned."""
-        tokens = self.scaling.unscaled(self.tokens[episode])
-        if not self.config.keeps_entries:
-            return nothing_recognised(len(tokens))
-        weights, _, is_kept = padded(self.perceptual[episode], len(tokens))
-        # The same entry is held before many steps; its contrasts, which cost most, are worked out once.
-        different, which = torch.unique(weights.flatten(0, 1), dim=0, return_inverse=True)
-        kept = contrasts(torch.einsum("kt,tnd->knd", different, tokens))[which.reshape(is_kept.shape)]
-        return seen_again(contrasts(tokens), kept, is_kept)
-
-    def batches(self, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-        """Shuffled samples (episode, step), without end."""
-        while True:
-            order = generator.permutation(len(self.samples))
-            for start in range(0, max(1, len(order) - size + 1), size):
-                yield self.samples[order[start : start + size]]
-
-    def seconds_of(self, episode: int, shift_s: float) -> Tensor:
-        """When an episode's frames were, the wait taken to be `shift_s` longer."""
-        one = self.demonstrations[episode]
-        is_after = np.arange(len(one.seconds)) >= one.num_before
-        return torch.from_numpy((one.seconds + shift_s * is_after).astype(np.float32))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +156,7 @@ class Trainer:
         Raises:
             ConfigError: it was made with other options, from another seed, or says another thing of itself.
         """
-        state = _read(path)
+        state = read_checkpoint(path)
         ours = {
             "policy": dataclasses.asdict(self.policy.config),
             "training": dataclasses.asdict(self.training),
@@ -413,51 +321,6 @@ def _held(
 def _side_by_side(table: Sequence[Tensor], samples: np.ndarray) -> Float[Tensor, "b t n d"]:
     """The whole episodes of these samples, the shorter ones with zeros at their end."""
     return pad_sequence([table[episode] for episode, _ in samples], batch_first=True)
-
-
-def load_policy(path: Path, *, num_slots: int = 1) -> MemoryPolicy:
-    """The policy of a checkpoint, for `num_slots` robots.
-
-    Raises:
-        DamagedStore: it cannot be read.
-    """
-    state = _read(path)
-    policy = MemoryPolicy(build(MemoryPolicyConfig, state["policy"]), num_slots=num_slots)
-    load_policy_state(policy, state["weights"])
-    return policy.eval()
-
-
-def about(path: Path) -> dict[str, str]:
-    """What a checkpoint says of itself: its seed, and what its trainer was told."""
-    return dict(_read(path)["about"])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
-        raise DamagedStore(
-            f"the checkpoint {path} cannot be read ({error}). Train it again, or name another."
-        ) from error
-    if state.get("version") != CHECKPOINT_VERSION:
-        raise DamagedStore(
-            f"{path} has version {state.get('version')}; this package reads {CHECKPOINT_VERSION}."
-        )
-    return state
-
-
-def _decisions(episode: int, one: Demonstration) -> list[tuple[int, int]]:
-    """What is to be learned of an episode: those that follow the wait need memory, and are repeated until they are half of all."""
-    steps = np.flatnonzero(one.is_acting)
-    before, after = steps[steps < one.num_before], steps[steps >= one.num_before]
-    times = max(1, round(len(before) / max(1, len(after))))
-    return [(episode, int(step)) for step in (*before, *np.repeat(after, times))]
-
-
-def _known(one: Demonstration) -> Int64[Tensor, "t"]:
-    """What was hidden, at every step from the wait on."""
-    is_before = torch.arange(len(one.images)) < one.num_before
-    return torch.full((len(one.images),), one.hidden).masked_fill(is_before, UNKNOWN)
 
 
 def _chunk(one: Demonstration, step: int, horizon: int) -> Float32[np.ndarray, "h a"]:

@@ -189,7 +189,7 @@ def load_policy(config: PolicyNodeConfig) -> Policy:
             "-p checkpoint:=outputs/train/checkpoint.pt."
         )
     if config.checkpoint:
-        from embodied_mem.policy.training import load_policy as load_checkpoint
+        from embodied_mem.policy.checkpoints import load_policy as load_checkpoint
 
         return load_checkpoint(Path(config.checkpoint))
     module_name, _, function = config.policy.partition(":")

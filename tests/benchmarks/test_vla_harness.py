@@ -52,7 +52,8 @@ def test_a_checkpoint_acts_behind_the_harness(tmp_path: Path) -> None:
     from embodied_mem.benchmarks.policy.run_configs import TrainConfig
     from embodied_mem.benchmarks.policy.tabletop import demonstrate
     from embodied_mem.benchmarks.vla_harness import MemoryPolicyServer, MemoryTasks
-    from embodied_mem.policy.training import Trainer, TrainingConfig, TrainingSet
+    from embodied_mem.policy.training import Trainer, TrainingConfig
+    from embodied_mem.policy.training_set import TrainingSet
 
     config, path = TrainConfig().policy, tmp_path / "checkpoint.pt"
     data = TrainingSet(demonstrate("RememberColor3", range(2)), config)

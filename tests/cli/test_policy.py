@@ -14,9 +14,11 @@ pytest.importorskip("websockets")
 from click.testing import CliRunner
 
 from embodied_mem.cli.main import cli
+from embodied_mem.policy.checkpoints import load_policy
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import MemoryPolicyConfig
-from embodied_mem.policy.training import Demonstration, Trainer, TrainingConfig, TrainingSet, load_policy
+from embodied_mem.policy.training import Trainer, TrainingConfig
+from embodied_mem.policy.training_set import Demonstration, TrainingSet
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.serve.openpi_server import OpenPiServer, PolicyService
 from embodied_mem.testing import SyntheticRoom

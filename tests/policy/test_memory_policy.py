@@ -12,6 +12,7 @@ import torch
 from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
 from embodied_mem.messages import Budget
 from embodied_mem.policy import Observation, Policy
+from embodied_mem.policy.checkpoints import load_policy
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.memory_policy import (
     BankKind,
@@ -21,7 +22,8 @@ from embodied_mem.policy.memory_policy import (
     policy_state,
 )
 from embodied_mem.policy.pointing import pointing_loss
-from embodied_mem.policy.training import Demonstration, Trainer, TrainingConfig, TrainingSet, load_policy
+from embodied_mem.policy.training import Trainer, TrainingConfig
+from embodied_mem.policy.training_set import Demonstration, TrainingSet
 from embodied_mem.robot_memory import RobotMemory
 
 SMALL = MemoryPolicyConfig(

@@ -22,9 +22,11 @@ from embodied_mem.benchmarks.policy.tabletop import (
     make_env,
 )
 from embodied_mem.errors import ConfigError, StoreError
+from embodied_mem.policy.checkpoints import about, load_policy
 from embodied_mem.policy.early_exit import solve_thresholds
 from embodied_mem.policy.memory_policy import MemoryPolicy
-from embodied_mem.policy.training import Progress, Trainer, TrainingSet, about, load_policy
+from embodied_mem.policy.training import Progress, Trainer
+from embodied_mem.policy.training_set import TrainingSet
 
 CALIBRATION_EPISODES = 20
 SEEDS_APART = 100_000

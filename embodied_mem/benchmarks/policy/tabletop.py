@@ -11,7 +11,7 @@ from jaxtyping import Float32
 
 from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.seam import Observation
-from embodied_mem.policy.training import Demonstration
+from embodied_mem.policy.training_set import Demonstration
 
 IMAGE_PX = 128
 WATCHED = {"ShellGameSwap": "cup{hidden}"}

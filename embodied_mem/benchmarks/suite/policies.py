@@ -153,7 +153,7 @@ def can_act_on(name: str, task: str) -> bool:
     """Whether a policy is for a task: a checkpoint is for the one that it was trained on."""
     if not name.endswith(CHECKPOINT):
         return True
-    from embodied_mem.policy.training import about
+    from embodied_mem.policy.checkpoints import about
 
     return about(Path(name)).get("task") == task
 
@@ -176,6 +176,6 @@ def make_policy(name: str, env: Any, task: str, rng: np.random.Generator) -> Pol
 
 @functools.lru_cache(maxsize=1)
 def _checkpoint(path: str) -> MemoryPolicy:
-    from embodied_mem.policy.training import load_policy
+    from embodied_mem.policy.checkpoints import load_policy
 
     return load_policy(Path(path), num_slots=1)

@@ -317,7 +317,8 @@ class TestPlaying:
         from embodied_mem.benchmarks.policy.tabletop import demonstrate
         from embodied_mem.benchmarks.suite import play_out as suite
         from embodied_mem.benchmarks.suite.settings import parse_settings
-        from embodied_mem.policy.training import Trainer, TrainingConfig, TrainingSet
+        from embodied_mem.policy.training import Trainer, TrainingConfig
+        from embodied_mem.policy.training_set import TrainingSet
 
         config, path = TrainConfig().policy, tmp_path / "checkpoint.pt"
         data = TrainingSet(demonstrate("RememberColor3", range(3)), config)
