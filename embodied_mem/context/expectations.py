@@ -49,6 +49,7 @@ class Expectations:
         """
         with self._reading() as (view, _):
             schema.learn(view, homes)
+            self._known = None  # rooms may be called otherwise now
 
     def where_to_look(self, what: str, *, k: int = 5) -> Answer[tuple[LikelyPlace, ...]]:
         """Receptacles that may hold a thing, likeliest first: one that is known, or a label never seen here."""

@@ -16,7 +16,7 @@ IN_CONTEXT = re.compile(r"(?P<room>.+?) (?P<how>with|next to|beside|by) (?P<what
 
 
 FLOOR = r"upstairs|downstairs|ground floor|top floor|floor \d+"
-ON_FLOOR = re.compile(rf"(?:(?P<room>.+?) )?(?:on )?(?:the )?(?P<floor>{FLOOR})")
+ON_FLOOR = re.compile(rf"(?:(?P<room>.+?) )??(?:on )?(?:the )?(?P<floor>{FLOOR})")
 FLOOR_FIRST = re.compile(rf"(?P<floor>{FLOOR}) (?P<room>.+)")
 """'upstairs', 'bathroom upstairs', 'bathroom on the ground floor'; 'upstairs bathroom'."""
 

@@ -15,6 +15,7 @@ from embodied_mem.context import schema
 from embodied_mem.context.room_names import floors_called, rooms_named
 from embodied_mem.geometry import Box
 from embodied_mem.layers.world import places
+from embodied_mem.layers.world.placements import Placements
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import Area, FloorPlan, Region, Room
 from embodied_mem.messages.places import STOREY_SLACK_M, storey_spans_m
@@ -54,7 +55,8 @@ class RoomBook:
             found = [_within(area, plan.span_m(floor)) for area in places.find_areas(storey)]
             ids: list[str] = []
             for area in found:
-                ids.append(self._known_as(area, storey.floor_z_m, {*areas, *ids}) or self._new_id())
+                taken = {*areas, *ids}
+                ids.append(self._known_as(area, plan, storey.floor_z_m, taken) or self._new_id())
             areas |= dict(zip(ids, found, strict=True))
             floor_of |= dict.fromkeys(ids, floor)
             links |= {(ids[a], ids[b]) for a, b in places.passages(found, storey)}
@@ -70,13 +72,14 @@ class RoomBook:
         self._computed = None
         view.put_record(RECORD, json.dumps(payload).encode())
 
-    def _known_as(self, area: Area, floor_z_m: float, taken: set[str]) -> str | None:
-        """The id of the room that an area mostly covers, on a floor of that height."""
+    def _known_as(self, area: Area, plan: FloorPlan, floor_z_m: float, taken: set[str]) -> str | None:
+        """The id of the room that an area mostly covers, where there are several floors on one of that height."""
+        is_only_floor = len(plan.storeys) == len(self._heights_m) == 1
         free = [
             (places.overlap(area, old), key)
             for key, old in self._areas.items()
             if key not in taken
-            and abs(self._heights_m[self._floor_of.get(key, 0)] - floor_z_m) < SAME_FLOOR_M
+            and (is_only_floor or abs(self._heights_m[self._floor_of.get(key, 0)] - floor_z_m) < SAME_FLOOR_M)
         ]
         share, key = max(free, default=(0.0, ""))
         return key if share >= places.SAME_ROOM_IOU else None
@@ -106,12 +109,15 @@ class RoomBook:
         self, view: WorldView, *, as_of_ns: int | None = None, known_at_ns: int | None = None
     ) -> list[Room]:
         """All rooms with what is (was) in them; largest first."""
-        key = (view.version, as_of_ns, known_at_ns, schema.learned(view))
+        homes = schema.learned(view)
+        key = (view.version, as_of_ns, known_at_ns, homes)
         if self._computed is None or self._computed[0] != key:
-            self._computed = (key, self._compute(view, as_of_ns, known_at_ns))
+            self._computed = (key, self._compute(view, as_of_ns, known_at_ns, homes))
         return self._computed[1]
 
-    def _compute(self, view: WorldView, as_of_ns: int | None, known_at_ns: int | None) -> list[Room]:
+    def _compute(
+        self, view: WorldView, as_of_ns: int | None, known_at_ns: int | None, homes: Placements
+    ) -> list[Room]:
         contents: dict[str, list[str]] = {key: [] for key in self._areas}
         labels: dict[str, list[tuple[str, float]]] = {key: [] for key in self._areas}
         for entity_id in view.ids(known_at_ns):
@@ -127,7 +133,7 @@ class RoomBook:
             floor = self._floor_of.get(key, 0)
             neighbors = tuple(sorted(self._neighbors(key)))
             category, share = places.category_of(
-                labels[key], num_neighbors=len(neighbors), area=area, homes=schema.learned(view)
+                labels[key], num_neighbors=len(neighbors), area=area, homes=homes
             )
             found.append(
                 Room(

@@ -25,7 +25,9 @@ REACH_M = 1.0
 FOOT_M = 0.45
 """Steps within this height of a floor keep nobody away from it."""
 ABOVE_STAIRS_M = 2.0
-"""A camera on stairs is at most so far above them."""
+"""A camera on stairs is at most so far above them, ..."""
+BENEATH_CELLS = 1.5
+"""... and at most so many cells beside the nearest point that is known of them."""
 NEIGHBORS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
 
@@ -153,17 +155,18 @@ def _start(
     steps: Float32[np.ndarray, "n 3"],
     start_world_m: tuple[float, float, float],
 ) -> int | None:
-    """The node nearest to a point: a free cell of its floor, else stairs beneath it."""
+    """The node nearest to a point: stairs right beneath it, else a free cell of its floor, else stairs near by."""
     storey, (x, y, z) = plan.storeys[floor], start_world_m
+    beneath = np.flatnonzero((steps[:, 2] <= z) & (steps[:, 2] > z - ABOVE_STAIRS_M))
+    away_m = np.linalg.norm(steps[beneath, :2] - np.array([x, y]), axis=1)
+    on_stairs_m = float(away_m.min(initial=np.inf))
     cells = np.argwhere(is_free)
-    if len(cells):
+    if len(cells) and on_stairs_m > BENEATH_CELLS * storey.cell_m:
         squared = ((cells - np.array(storey.cell_of(x, y))) ** 2).sum(axis=1)
         best = int(squared.argmin())
         if squared[best] * storey.cell_m**2 <= SNAP_M**2:
             return int(floor * is_free.size + cells[best, 0] * is_free.shape[1] + cells[best, 1])
-    beneath = np.flatnonzero((steps[:, 2] <= z) & (steps[:, 2] > z - ABOVE_STAIRS_M))
-    away_m = np.linalg.norm(steps[beneath, :2] - np.array([x, y]), axis=1)
-    if not len(beneath) or away_m.min() > SNAP_M:
+    if on_stairs_m > SNAP_M:
         return None
     return len(plan.storeys) * is_free.size + int(beneath[away_m.argmin()])
 

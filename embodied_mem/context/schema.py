@@ -8,12 +8,13 @@ from embodied_mem.layers.world.placements import Placements
 from embodied_mem.layers.world.world_view import WorldView
 
 RECORD = "placements"
+NOTHING = Placements()
 
 
 def learned(view: WorldView) -> Placements:
-    """The counts, to be read only; empty when nothing was learned."""
+    """The counts, to be read only; empty when nothing was learned. The same object as long as they are the same."""
     payload = view.record(RECORD)
-    return Placements() if payload is None else _read(payload)
+    return NOTHING if payload is None else _read(payload)
 
 
 def learn(view: WorldView, homes: Placements) -> None:

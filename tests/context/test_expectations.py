@@ -152,3 +152,16 @@ def test_what_a_home_learned_can_be_learned_from(home: Home) -> None:
     counted = home.recall.expect.placements()
     assert counted.rate("mug", ("counter", "kitchen")) > counted.rate("mug", ("fridge", "kitchen"))
     assert Placements.from_json(counted.to_json()).to_json() == counted.to_json()
+
+
+def test_what_is_kept_where_is_told_by_the_names_that_rooms_have_after_learning() -> None:
+    home, others = Home(), Placements()
+    home.furnish()
+    assert home.recall.expect.placements().rate("mug", ("counter", "kitchen")) > 0.0
+    for _ in range(40):
+        others.add_home([("counter", "office"), ("fridge", "office")], [("mug", ("counter", "office"))])
+    home.recall.expect.learn_from(others)
+    assert "office" in {room.category for room in home.recall.rooms().value or ()}
+    told = home.recall.expect.placements().to_json()
+    assert "office" in told
+    assert "kitchen" not in told

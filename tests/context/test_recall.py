@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from embodied_mem.errors import InvalidQuery, UnknownEntity
-from embodied_mem.messages import Event, Interval, ObjectMention, Operation, Region
+from embodied_mem.layers.world import places
+from embodied_mem.messages import Event, FloorMap, Interval, ObjectMention, Operation, Region
 from tests.context.two_rooms import (
     BED,
     BEDROOM_POINT,
@@ -343,3 +346,29 @@ def test_rooms_that_look_alike_are_told_apart_by_what_is_in_them_and_next_to_the
         home.recall.region("bedroom with a fridge")
     with pytest.raises(InvalidQuery, match="have"):
         home.recall.region("bedroom next to the bathroom")
+
+
+def test_rooms_are_worked_out_once_until_something_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    home, named = Home(), []
+    home.furnish()
+    category_of = places.category_of
+    monkeypatch.setattr(
+        places, "category_of", lambda *args, **more: named.append(1) or category_of(*args, **more)
+    )
+    first = home.recall.rooms().value
+    assert first is not None
+    assert home.recall.rooms().value == first
+    assert len(named) <= len(first)
+    home.see(HALL_POINT)
+    home.recall.rooms()
+    assert len(named) > len(first)
+
+
+def test_a_room_keeps_its_id_where_the_first_look_at_the_floor_was_wrong_about_its_height() -> None:
+    home = Home()
+    home.furnish()
+    before = {room.room_id for room in home.recall.rooms().value or ()}
+    assert isinstance(home.floor, FloorMap)
+    home.floor = replace(home.floor, floor_z_m=-1.25)
+    home.see(HALL_POINT, after_s=10.0)
+    assert {room.room_id for room in home.recall.rooms().value or ()} == before

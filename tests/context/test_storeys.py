@@ -90,7 +90,7 @@ def test_each_room_is_on_its_floor_and_stairs_join_those_above_each_other(home: 
     ("place", "upper"),
     [
         ("upstairs", True), ("floor 1", True), ("top floor", True), ("bedroom on floor 1", True), ("the bed", True),
-        ("downstairs", False), ("the ground floor", False), ("floor 0", False), ("downstairs kitchen", False),
+        ("downstairs", False), ("the ground floor", False), ("on the ground floor", False), ("floor 0", False), ("downstairs kitchen", False),
         ("the counter", False),
     ],
 )  # fmt: skip
@@ -145,12 +145,17 @@ def test_a_way_upstairs_goes_over_the_stairs_step_by_step(home: Home) -> None:
     assert home.recall.path_to("upstairs").status == "known"
 
 
-def test_a_way_may_begin_on_the_stairs() -> None:
-    middle = STEPS[7]
-    ways = ways_from(plan(), (float(middle.center[0]), 4.5, middle.max_m[2] + EYE_M))
+@pytest.mark.parametrize("y_m", [4.2, 4.5, 4.8])
+@pytest.mark.parametrize("step", [3, 4, 7, 11])
+def test_a_way_that_begins_on_the_stairs_begins_there(step: int, y_m: float) -> None:
+    under = STEPS[step]
+    ways = ways_from(plan(), (float(under.center[0]), y_m, under.max_m[2] + EYE_M))
     assert ways is not None
-    assert ways.to_box(FURNITURE["bed"]) is not None
-    assert ways.to_box(FURNITURE["fridge"]) is not None
+    for goal in ("bed", "fridge"):
+        reached = ways.to_box(FURNITURE[goal])
+        assert reached is not None
+        first = ways.trace(reached[1])[0]
+        assert first == pytest.approx((under.center[0], y_m, under.max_m[2]), abs=0.25)
 
 
 def test_without_whole_stairs_the_upper_floor_is_out_of_reach() -> None:
