@@ -46,6 +46,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ) from error
     if state.get("version") != CHECKPOINT_VERSION:
         raise DamagedStore(
-            f"{path} has version {state.get('version')}; this package reads {CHECKPOINT_VERSION}."
+            f"{path} has version {state.get('version')}; this package reads {CHECKPOINT_VERSION}. Train it again, with "
+            "resume=false or to another out."
         )
     return state

@@ -19,7 +19,7 @@ from embodied_mem.policy.pointing import pointing_loss
 
 NUM_LAYERS, NUM_FREQUENCIES = 2, 32
 NUM_VALUES = 16
-"""How many values what was hidden can have."""
+"""How many values of what was hidden are told apart; it is not taught where there are more."""
 UNKNOWN = -1
 
 

@@ -14,7 +14,7 @@ from embodied_mem.errors import InvalidMessage
 from embodied_mem.policy import vision
 from embodied_mem.policy.memory_policy import MemoryPolicyConfig
 from embodied_mem.policy.recognition import contrasts, nothing_recognised, seen_again
-from embodied_mem.policy.reflection import UNKNOWN
+from embodied_mem.policy.reflection import NUM_VALUES, UNKNOWN
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded
 
 PICTURES_FROM = 50
@@ -32,7 +32,7 @@ class Demonstration:
         seconds: since the episode's start.
         is_acting: whether the action is to be learned (it is not where it has no effect).
         num_before: how many steps lie before the wait; all times after it may be later than they were.
-        hidden: the value of what was hidden, from the wait on known to the teacher (-1: not known).
+        hidden: the value of what was hidden, from the wait on known to the teacher (-1: not known; nor is 16 or more).
         places: where in the picture the action takes place, or what is to be watched is (column and row as parts of the picture;
             NaN: nowhere); known to the teacher, learned from and not seen.
     """
@@ -117,6 +117,7 @@ def _decisions(episode: int, one: Demonstration) -> list[tuple[int, int]]:
 
 
 def _known(one: Demonstration) -> Int64[Tensor, "t"]:
-    """What was hidden, at every step from the wait on."""
+    """What was hidden, at every step from the wait on; unknown where it has more values than can be told apart."""
     is_before = torch.arange(len(one.images)) < one.num_before
-    return torch.full((len(one.images),), one.hidden).masked_fill(is_before, UNKNOWN)
+    hidden = one.hidden if one.hidden < NUM_VALUES else UNKNOWN
+    return torch.full((len(one.images),), hidden).masked_fill(is_before, UNKNOWN)

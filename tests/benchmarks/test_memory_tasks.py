@@ -69,10 +69,16 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
     ]  # merge, none, stack: each once, and nothing to think over without memory
     told.clear()
     before = _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
-    (tmp_path / "RearrangeBlock-merge-2-0" / "checkpoint.pt").unlink()  # what was scored is not scored again
+    (folder,) = tmp_path.glob("RearrangeBlock-merge-*")
+    (folder / "checkpoint.pt").unlink()  # what was scored is not scored again
     assert _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append) == before
     assert len(told) == 4
     assert not any(": step " in line for line in told)
+    (folder / "curve.json").unlink()  # as if it had never been trained to the end
+    scored_before = (folder / "episodes-2-delay-2.json").stat().st_mtime_ns
+    _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
+    assert any(": step " in line for line in told)
+    assert (folder / "episodes-2-delay-2.json").stat().st_mtime_ns > scored_before
     assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5

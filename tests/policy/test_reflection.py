@@ -18,6 +18,7 @@ def entries(tokens: Tensor, is_kept: list[bool] | None = None) -> Entries:
 
 
 def drawn() -> tuple[Reflection, Tensor, Tensor]:
+    torch.manual_seed(5)
     tokens = torch.randn(1, NUM_ENTRIES, 1, vision.COGNITIVE_WIDTH)
     return Reflection(16, 2).eval(), torch.randn(1, 1, vision.COGNITIVE_WIDTH), tokens
 

@@ -22,7 +22,7 @@ from embodied_mem.benchmarks.policy.tabletop import (
     make_env,
 )
 from embodied_mem.errors import ConfigError, StoreError
-from embodied_mem.policy.checkpoints import about, load_policy
+from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint
 from embodied_mem.policy.early_exit import solve_thresholds
 from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.training import Progress, Trainer
@@ -78,13 +78,16 @@ def run_training(
     """Train as the config says; the checkpoint's path. Beside it lies `curve.json` with the loss at every step."""
     folder = Path(config.out)
     checkpoint = folder / "checkpoint.pt"
+    goes_on = config.resume and checkpoint.exists()
+    if goes_on:
+        read_checkpoint(checkpoint)  # before the work, not after it
     first = DEMO_SEEDS + config.seed * SEEDS_APART
     demonstrations = demonstrate(config.task, range(first, first + config.demos), on_demo)
     trainer = Trainer(
         config.policy, config.training, TrainingSet(demonstrations, config.policy), seed=config.seed,
         about={"task": config.task, "demos": str(config.demos)}, device=config.device,
     )  # fmt: skip
-    if config.resume and checkpoint.exists():
+    if goes_on:
         trainer.resume(checkpoint)
     trainer.run(on_step=on_step, checkpoint=checkpoint)
     (folder / "curve.json").write_text(json.dumps({"loss": [round(one, 5) for one in trainer.losses]}) + "\n")

@@ -17,6 +17,7 @@ import numpy as np
 from embodied_mem.benchmarks.policy.experiments import Scores, run_evaluation, run_training, wilson
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
+from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import BankKind
 from embodied_mem.policy.training import Progress, TrainingConfig
@@ -174,20 +175,24 @@ def _runs(
     found = []
     bank, capacity = MEMORIES[memory]
     for seed in plan.seeds:
-        out = folder / f"{task}-{memory}-{plan.demos}-{seed}"
+        steps = plan.tasks[task]
+        name = f"{task}-{memory}-{plan.demos}-{plan.lessons}-{steps}-v{CHECKPOINT_VERSION}-{seed}"
+        out = folder / name
         progress(f"{task}, {memory}, seed {seed}")
         config = TrainConfig(
             task=task,
             bank=bank,
             capacity=capacity,
             seed=seed,
-            training=TrainingConfig(lessons=plan.lessons, steps=plan.tasks[task]),
+            training=TrainingConfig(lessons=plan.lessons, steps=steps),
             out=str(out),
             demos=plan.demos,
             expert=plan.expert,
         )
         checkpoint = out / "checkpoint.pt"
         if not (out / "curve.json").exists():
+            for old in out.glob("episodes-*.json"):  # of a policy that is no more
+                old.unlink()
             checkpoint = run_training(
                 config, on_step=partial(_tell, progress, f"{task}, {memory}, seed {seed}")
             )
