@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -19,9 +19,6 @@ from embodied_mem.benchmarks.suite.settings import SuiteSettings
 from embodied_mem.benchmarks.suite.statistics import wilson
 from embodied_mem.viz.figures import drawn
 from embodied_mem.viz.report import Picture, Section, Table, Text
-
-if TYPE_CHECKING:
-    pass
 
 Outcomes = Mapping[int, Outcome]
 FAILURES = ("recall", "motor", "no_commit")

@@ -12,8 +12,11 @@ Stated = Sequence[tuple[float, bool]]
 
 
 class Bin(NamedTuple):
-    """Beliefs of about the same degree: their mean, the share of them that was so, and how many there are."""
+    """Beliefs of about the same degree: the middle of the bin, their mean, the share of them that was so, and how many there
+    are.
+    """
 
+    middle: float
     belief: float
     share: float
     number: int
@@ -29,4 +32,8 @@ def reliability(stated: Stated, bins: int) -> list[Bin]:
     pairs = np.array(stated, dtype=float).reshape(-1, 2)
     which = np.minimum((pairs[:, 0] * bins).astype(int), bins - 1)
     held = [pairs[which == index] for index in range(bins)]
-    return [Bin(float(part[:, 0].mean()), float(part[:, 1].mean()), len(part)) for part in held if len(part)]
+    return [
+        Bin((index + 0.5) / bins, float(part[:, 0].mean()), float(part[:, 1].mean()), len(part))
+        for index, part in enumerate(held)
+        if len(part)
+    ]

@@ -152,8 +152,11 @@ def scale_rows(num_entities: int, looks: int, num_asked: int, progress: Progress
 
 
 def _calibration_rows(name: str, bins: Sequence[Bin]) -> list[Row]:
-    """The share that was so of what was believed to about the same degree."""
-    return [_row(f"{name}/belief={one.belief:.2f}", one.share, f"of {one.number}") for one in bins]
+    """The share that was so of what was believed to about the same degree; the mean belief as the baseline."""
+    return [
+        _row(f"{name}/belief={one.middle:g}", one.share, f"of {one.number}", baseline=one.belief)
+        for one in bins
+    ]
 
 
 def _row(metric: str, value: float, unit: str = "", **more: Any) -> Row:

@@ -73,12 +73,13 @@ Lines = dict[str, list[tuple[float, float]]]
 
 
 def _lines(rows: Sequence[Row], names: Mapping[str, str]) -> Lines:
-    """(x, value) of the rows that are called `<name>=<x>`, by what the line is called."""
+    """(x, value) of the rows that are called `<name>=<x>`, by what the line is called; x more exactly from the baseline."""
     found: Lines = {}
     for row in rows:
         name, is_point, x = row.metric.partition("=")
         if is_point and name in names:
-            found.setdefault(names[name], []).append((float(x), row.value))
+            exact = float(x) if row.baseline is None else row.baseline
+            found.setdefault(names[name], []).append((exact, row.value))
     return found
 
 

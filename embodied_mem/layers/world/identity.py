@@ -111,6 +111,7 @@ def absorb(old: Thing, new: Thing, repository: Repository, *, is_piece: bool) ->
         old.status, old.presence_logit, old.is_whole = new.status, new.presence_logit, new.is_whole
         old.seen, old.missed, old.motion = new.seen, new.missed, new.motion
     old.num_views += new.num_views
+    old.was_seen_whole = old.was_seen_whole or new.was_seen_whole
     old.first_seen_ns = min(old.first_seen_ns, new.first_seen_ns)
     old.last_seen_ns = max(old.last_seen_ns, new.last_seen_ns)
     for label, votes in new.label_votes.items():

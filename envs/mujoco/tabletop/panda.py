@@ -23,7 +23,8 @@ from .robots import ROBOT
 from .solids import add_geom, as_text
 
 BASE_M: Vector3 = (0.54, 0.0, 0.06)
-"""Where the arm stands: from there it gets everywhere but to two corners, which it misses by millimetres."""
+"""Where the arm stands: from there it gets to 99 places of 100. It is up to 7 cm short of the two far corners, and of a few
+places right before it."""
 LINKS = (*(f"link{i}" for i in range(8)), "hand", "finger")
 ARM_JOINTS = tuple(f"robot:panda0_joint{i}" for i in range(1, 8))
 FINGER_JOINTS = ("robot:panda0_finger_joint1", "robot:panda0_finger_joint2")
@@ -83,22 +84,29 @@ class Panda:
         self._data.qpos[self._fingers_at] = opening_m / 2
 
     def _solve(self, tip: Vector3) -> Float64[np.ndarray, "7"]:
-        """The joints' angles for the fingertips at a place, from the same start each time."""
+        """The joints' angles for the fingertips at a place or as near to it as was found, from the same start each time."""
         trial = self._trial
         trial.qpos[self._arm_at] = START_RAD
+        nearest_m, nearest = np.inf, np.array(START_RAD)
         for number in range(MOST_STEPS):
             mujoco.mj_kinematics(self._model, trial)
             away_m = np.subtract(tip, trial.site_xpos[self._tip])
+            distance_m = float(np.linalg.norm(away_m))
+            if distance_m <= max(
+                nearest_m, NEAR_M
+            ):  # of those that are there, the last one: its hand is the most upright
+                nearest_m, nearest = distance_m, trial.qpos[self._arm_at].copy()
             R = trial.site_xmat[self._tip].reshape(3, 3)
             turn = 0.5 * np.cross(R, R_WORLD_HAND, axis=0).sum(axis=1)
-            if np.linalg.norm(away_m) < NEAR_M and np.linalg.norm(turn) < NEAR_RAD:
+            if distance_m < NEAR_M and np.linalg.norm(turn) < NEAR_RAD:
                 break
             # A hand that cannot be upright there leans as the arm stretches.
             step = self._step(away_m, turn if number < UPRIGHT_STEPS else None)
             step /= max(1.0, float(np.abs(step).max()) / LONGEST_STEP_RAD)
             trial.qpos[self._arm_at] = np.clip(trial.qpos[self._arm_at] + step, self._low, self._high)
-        angles: Float64[np.ndarray, "7"] = trial.qpos[self._arm_at].copy()
-        return angles
+        trial.qpos[self._arm_at] = nearest
+        mujoco.mj_kinematics(self._model, trial)
+        return nearest
 
     def _step(
         self, away_m: Float64[np.ndarray, "3"], turn: Float64[np.ndarray, "3"] | None

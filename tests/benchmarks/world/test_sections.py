@@ -32,7 +32,7 @@ def test_categories_are_compared_and_what_nobody_can_answer_is_a_dash() -> None:
 
 def test_only_what_was_measured_is_drawn() -> None:
     rows = [Row(metric=f"curve/pose_m={size}", value=1.0 - size) for size in (0.01, 0.1)]
-    belief = Row(metric="absence/was_there/belief=0.95", value=1.0)
+    belief = Row(metric="absence/was_there/belief=0.9", value=1.0, baseline=0.95)
     titles = [section.title for section in row_sections(rows) if isinstance(section, Picture)]
     assert titles == ["Faults"]
     titles = [section.title for section in row_sections([*rows, belief]) if isinstance(section, Picture)]
@@ -41,5 +41,5 @@ def test_only_what_was_measured_is_drawn() -> None:
 
 def test_beliefs_are_binned_with_how_often_they_came_true() -> None:
     stated = [(0.9, True)] * 3 + [(0.9, False), (1.0, True), (0.1, False)]
-    assert reliability(stated, bins=2) == [Bin(0.1, 0.0, 1), Bin(4.6 / 5, 0.8, 5)]
+    assert reliability(stated, bins=2) == [Bin(0.25, 0.1, 0.0, 1), Bin(0.75, 4.6 / 5, 0.8, 5)]
     assert reliability([], bins=2) == []

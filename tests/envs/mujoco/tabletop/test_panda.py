@@ -14,6 +14,7 @@ import pytest
 
 import embodied_mem.envs
 from embodied_mem.envs.mujoco.tabletop import TASK_NAMES
+from embodied_mem.envs.mujoco.tabletop.world import HIGH_M, LOW_M
 from embodied_mem.errors import ConfigError, MissingExtra
 
 needs_the_arm = pytest.mark.skipif(
@@ -75,7 +76,24 @@ def test_a_place_out_of_reach_is_approached_as_far_as_the_arm_gets(monkeypatch: 
     assert 0.05 < np.linalg.norm(far - table.tip) < 0.4
     assert abs(table.tip[1]) < 0.05  # straight ahead
     shown = table.data.site_xpos[table.model.site("end_effector").id]
-    np.testing.assert_allclose(shown, table.tip, atol=0.005)
+    np.testing.assert_allclose(shown, table.tip, atol=2e-5)
+    env.close()
+
+
+@needs_the_arm
+def test_all_of_the_table_is_reached_but_for_its_far_corners() -> None:
+    env = make("PutBlockBack")
+    table, rng = env._table, np.random.default_rng(3)
+    corners = [np.array((-0.32, y, 0.0)) for y in (-0.34, 0.34)]
+    missed_m = []
+    for place in (*corners, *rng.uniform(LOW_M, HIGH_M, (100, 3))):
+        table.act(place, close=False)
+        table.refresh()
+        shown = table.data.site_xpos[table.model.site("end_effector").id]
+        np.testing.assert_allclose(shown, table.tip, atol=2e-5)
+        missed_m.append(float(np.linalg.norm(place - table.tip)))
+    assert max(missed_m) < 0.07
+    assert np.mean(np.array(missed_m) > 0.001) < 0.05
     env.close()
 
 
