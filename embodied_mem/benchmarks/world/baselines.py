@@ -99,6 +99,10 @@ class Baseline:
     def first_seen_ns(self, label: str) -> int | None:
         return self._first_ns.get(label)
 
+    def was_seen(self, label: str, by_ns: int) -> bool:
+        first_ns = self.first_seen_ns(label)
+        return first_ns is not None and first_ns <= by_ns
+
     def pose(self, at_ns: int) -> Pose:
         if not self._poses:
             raise CannotAnswer

@@ -42,7 +42,7 @@ CURVES = (
 QUICK_DAYS = (Day(seed=3, num_errands=2, observe_every=3),)
 DAYS = (
     Day(seed=210, num_errands=4, control_hz=10 / 3),
-    *(Day(seed=seed, num_errands=10, control_hz=10 / 3) for seed in range(211, 217)),
+    *(Day(seed=seed, num_errands=10, control_hz=10 / 3) for seed in range(211, 218)),
 )
 """Homes and errands that nothing was tuned on; as in a quick run, memories get a frame every 0.3 s."""
 

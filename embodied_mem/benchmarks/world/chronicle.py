@@ -127,6 +127,10 @@ class Chronicle(Protocol):
         """When something of a label was first in view; None when never."""
         ...
 
+    def was_seen(self, label: str, by_ns: int) -> bool:
+        """Whether something of a label had been in view by a moment."""
+        ...
+
 
 def extreme(
     chronicle: Chronicle, items: list[Item], scores: list[float], *, largest: bool, margin: float

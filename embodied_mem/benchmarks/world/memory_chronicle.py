@@ -121,6 +121,10 @@ class MemoryChronicle:
         ]
         return min(seen, default=None)
 
+    def was_seen(self, label: str, by_ns: int) -> bool:
+        first_ns = self.first_seen_ns(label)
+        return first_ns is not None and first_ns <= by_ns
+
     def _errand(self, pick: Happening, place: Happening) -> Errand | None:
         entity = self._entities.get(pick.entity_ids[0])
         if entity is None or pick.position_world_m is None or place.position_world_m is None:

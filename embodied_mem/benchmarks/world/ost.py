@@ -155,10 +155,7 @@ def _turned(c: Chronicle, p: Params) -> str:
 
 
 def _was_seen(c: Chronicle, p: Params) -> bool:
-    first_ns = c.first_seen_ns(p["label"])
-    if c.is_truth and first_ns is not None and abs(first_ns - p["by_ns"]) < 2 * S:
-        raise Undecided
-    return first_ns is not None and first_ns <= p["by_ns"]
+    return c.was_seen(p["label"], p["by_ns"])
 
 
 def _seen_in(c: Chronicle, p: Params) -> bool:
@@ -177,7 +174,7 @@ def _how_many(c: Chronicle, p: Params) -> int:
 
 def _how_diverse(c: Chronicle, p: Params) -> int:
     """How many of the kinds of movable things that are there now had been in view by a moment."""
-    return sum(_was_seen(c, {**p, "label": label}) for label in c.labels())
+    return sum(c.was_seen(label, p["by_ns"]) for label in c.labels())
 
 
 def _first_of(c: Chronicle, p: Params) -> str:

@@ -13,6 +13,8 @@ from embodied_mem.benchmarks.world.chronicle import Errand, Item, Point, Pose, R
 from embodied_mem.envs.mujoco.truth import HouseholdTruth
 from embodied_mem.geometry import Box
 
+SIGHT_NS = 2_000_000_000
+"""Nobody is asked about so long before and after something came into view."""
 CLEARLY_SEEN_PX = 120
 """A thing counts as observed when one frame (of 320x240) showed this many of its pixels where it now is."""
 
@@ -122,16 +124,29 @@ class TrueChronicle:
 
     def first_seen_ns(self, label: str) -> int | None:
         """When one was first clearly in view; a first glimpse of only a few pixels long before decides nothing."""
+        some_ns, clear_ns = self._first_sights_ns(label)
+        if some_ns is not None and (clear_ns is None or clear_ns - some_ns > SIGHT_NS):
+            raise Undecided
+        return clear_ns
+
+    def was_seen(self, label: str, by_ns: int) -> bool:
+        """Undecided from shortly before the first glimpse until shortly after the first clear view."""
+        some_ns, clear_ns = self._first_sights_ns(label)
+        if some_ns is None or by_ns <= some_ns - SIGHT_NS:
+            return False
+        if clear_ns is None or by_ns < clear_ns + SIGHT_NS:
+            raise Undecided
+        return True
+
+    def _first_sights_ns(self, label: str) -> tuple[int | None, int | None]:
+        """When anything of a label was first in view, and when it first was clearly."""
         names = [one.id for one in self._truth.named(label)]
         seen = [
             (stamp_ns, max((pixels.get(name, 0) for name in names), default=0))
             for stamp_ns, pixels in zip(self._stamps, self._pixels, strict=True)
         ]
-        clear = next((stamp_ns for stamp_ns, most in seen if most >= CLEARLY_SEEN_PX), None)
-        some = next((stamp_ns for stamp_ns, most in seen if most > 0), None)
-        if some is not None and (clear is None or clear - some > 2_000_000_000):
-            raise Undecided
-        return clear
+        clear_ns = next((stamp_ns for stamp_ns, most in seen if most >= CLEARLY_SEEN_PX), None)
+        return next((stamp_ns for stamp_ns, most in seen if most > 0), None), clear_ns
 
     def _is_at_rest(self, name: str) -> bool:
         place = self._truth.where(name)

@@ -96,6 +96,10 @@ class Story:
     def first_seen_ns(self, label: str) -> int | None:
         return {"mug": 1 * S, "bowl": 9 * S}.get(label)
 
+    def was_seen(self, label: str, by_ns: int) -> bool:
+        first_ns = self.first_seen_ns(label)
+        return first_ns is not None and first_ns <= by_ns
+
 
 def answers(name: str, **params: object) -> list[str]:
     family = next(one for one in finding_dory() if one.name == name)
@@ -289,6 +293,23 @@ def test_a_kind_of_thing_that_was_only_glimpsed_decides_nothing(tmp_path: Path) 
         TrueChronicle(log).labels()
 
 
+def test_nobody_is_asked_whether_something_was_seen_while_it_was_only_glimpsed(tmp_path: Path) -> None:
+    log = short_log(tmp_path / "log.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines:
+        if line["type"] == "frame" and line["stamp_ns"] < 30 * S:
+            line["pixels"]["book_1"] = 40
+    log.write_text("\n".join(map(json.dumps, lines)))
+    truth = TrueChronicle(log)
+    assert not truth.was_seen("book", -2 * S)
+    for second in (0, 20, 31):
+        with pytest.raises(Undecided):
+            truth.was_seen("book", second * S)
+    assert truth.was_seen("book", 33 * S)
+    assert truth.was_seen("mug", 4 * S)
+    assert not truth.was_seen("bowl", 33 * S)
+
+
 @pytest.mark.mujoco
 def test_a_short_day_is_lived_and_answered(tmp_path: Path) -> None:
     day = Day(seed=3, num_errands=2, observe_every=3, explores=False)
@@ -317,3 +338,8 @@ def test_a_short_day_is_lived_and_answered(tmp_path: Path) -> None:
         assert examine(baseline, truth, asked).share() < 1.0
         state = [question for question in ost if question.kind.group == "agent state"]
         assert examine_ost(ours, state).share() >= 0.95
+
+
+def test_how_many_kinds_were_seen_is_asked_of_a_moment() -> None:
+    diversity = next(one for one in ost_types() if one.name == "diversity")
+    assert [diversity.ask(Story(), {"by_ns": second * S}) for second in (0, 5, 20)] == [0, 1, 2]
