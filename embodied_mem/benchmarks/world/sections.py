@@ -46,7 +46,7 @@ def category_table(perfect: Sequence[ByWho], headline: Sequence[ByWho]) -> Table
 def apart_table(headline: Sequence[ByWho]) -> Table:
     """The families that a baseline has no answer to; they are left out of what it is compared on."""
     rows: list[Sequence[Cell]] = []
-    for who in headline[0]:
+    for who in [one for one in headline[0] if one != OURS]:
         names = sorted(name for by_who in headline for _, name in by_who[who].cannot)
         if names:
             rows.append((who, len(names), ", ".join(names)))
@@ -65,8 +65,8 @@ def row_sections(rows: Sequence[Row]) -> list[Section]:
     return [*found, Text(title="Elsewhere", text=PUBLISHED)]
 
 
-def _share(tally: Tally, keys: Sequence[Key]) -> float | str:
-    return "–" if all(key in tally.cannot for key in keys) else tally.share(keys)
+def _share(tally: Tally, keys: Sequence[Key]) -> float:
+    return float("nan") if all(key in tally.cannot for key in keys) else tally.share(keys)
 
 
 Lines = dict[str, list[tuple[float, float]]]
