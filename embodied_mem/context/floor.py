@@ -44,8 +44,8 @@ def floor_map(
 ) -> FloorMap:
     """The plan of one flat floor from the centres of free cells and of occupied ones."""
     low, shape = grid
-    free = _heights(free_world, low, cell_m, shape, floor_z_m)
-    occupied = _heights(occupied_world, low, cell_m, shape, floor_z_m)
+    free = columns_over(free_world, grid, cell_m, floor_z_m)
+    occupied = columns_over(occupied_world, grid, cell_m, floor_z_m)
     drivable = _drivable(free, occupied, shape)
     return FloorMap(
         origin_world_m=(float(low[0]), float(low[1])), cell_m=cell_m, floor_z_m=floor_z_m,
@@ -58,9 +58,9 @@ Columns = tuple[np.ndarray, np.ndarray]
 """Flat cell index and height above the floor, of each point that lies over the grid."""
 
 
-def _heights(
-    points: np.ndarray, low: np.ndarray, cell_m: float, shape: tuple[int, int], floor_z_m: float
-) -> Columns:
+def columns_over(points: np.ndarray, grid: Grid, cell_m: float, floor_z_m: float) -> Columns:
+    """In which cell of a grid each point lies, and how far above a floor."""
+    low, shape = grid
     cells = np.round((points[:, :2] - low) / cell_m).astype(np.int64)
     is_on = ((cells >= 0) & (cells < np.array(shape))).all(axis=1)
     return cells[is_on, 0] * shape[1] + cells[is_on, 1], points[is_on, 2] - floor_z_m

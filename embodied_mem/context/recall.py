@@ -46,8 +46,8 @@ from embodied_mem.messages import (
 class Recall:
     """Answers questions over a world layer and the floor plan that `floor` hands over (None while there is none).
 
-    Words name things ('red mug'), ids too ('e17'). A place is a Region, a room's name ('kitchen', 'room/2'), a floor's ('upstairs', 'floor 1') or a
-    thing (within 1.2 m of it). Times are stamps in nanoseconds, `known_at_ns` what the memory knew then.
+    Words name things ('red mug'), ids too ('e17'). A place is a Region, a room's name ('kitchen', 'room/2'), a floor's
+    ('upstairs', 'floor 1') or a thing (within 1.2 m of it). Times are stamps in nanoseconds, `known_at_ns` what the memory knew then.
     """
 
     def __init__(

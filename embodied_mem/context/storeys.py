@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from embodied_mem.context.floor import (
     ROBOT_HEIGHT_M,
     Grid,
+    columns_over,
     floor_height_m,
     floor_map,
     grid_over,
@@ -136,13 +137,10 @@ def _num_between(
     points_world: Float32[np.ndarray, "n 3"], storey: FloorMap, grid: Grid, between_cells: tuple[float, float]
 ) -> Int64[np.ndarray, "nx ny"]:
     """How many points lie over each cell of a floor between two heights, in cells from the floor."""
-    height_cells = (points_world[:, 2] - storey.floor_z_m) / storey.cell_m
-    chosen = points_world[(height_cells > between_cells[0]) & (height_cells < between_cells[1])]
-    low, shape = grid
-    cells = np.round((chosen[:, :2] - low) / storey.cell_m).astype(np.int64)
-    cells = cells[((cells >= 0) & (cells < np.array(shape))).all(axis=1)]
-    counts = np.bincount(cells[:, 0] * shape[1] + cells[:, 1], minlength=shape[0] * shape[1])
-    return np.asarray(counts.reshape(shape))
+    cell, height_m = columns_over(points_world, grid, storey.cell_m, storey.floor_z_m)
+    height_cells, shape = height_m / storey.cell_m, grid[1]
+    is_between = (height_cells > between_cells[0]) & (height_cells < between_cells[1])
+    return np.asarray(np.bincount(cell[is_between], minlength=shape[0] * shape[1]).reshape(shape))
 
 
 def _flights(

@@ -21,8 +21,8 @@ class FloorMap:
     """The map seen as a floor plan, cell [i, j] around `origin_world_m` + (i, j) * `cell_m`.
 
     `drivable` is free where a robot's body fits in height, `open_above` free where only walls and tall furniture
-    would stand (the floor tells where nothing that high was seen); both -1 unknown, 0 free, 1 blocked. `is_shut` is where walls and tall furniture stand, as far as the
-    map has them: more than what `open_above` has blocked, since walls are often not seen up to the ceiling.
+    would stand (the floor tells where nothing that high was seen); both -1 unknown, 0 free, 1 blocked. `is_shut` is
+    where walls and tall furniture stand, as far as the map has them: more than what `open_above` has blocked, since walls are often not seen up to the ceiling.
     `floor_z_m` is the height of the floor in world.
     """
 

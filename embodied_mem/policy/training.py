@@ -221,10 +221,8 @@ class Trainer:
         acting = self.policy.expert.loss(
             wanted, conditions.perceived, conditions.condition, draws=self.training.draws, generator=generator
         )
-        if (
-            not self.policy.config.keeps_entries
-        ):  # what it cannot tell from the present would be learned by heart
-            return acting
+        if not self.policy.config.keeps_entries:
+            return acting  # what it cannot tell from the present would be learned by heart
         return acting + self.training.pointing * pointing_loss(conditions.pointing, places)
 
     def _batch(self, samples: np.ndarray, generator: torch.Generator) -> tuple[Conditions, Tensor, Tensor]:

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from embodied_mem.benchmarks.world.chronicle import CannotAnswer, Errand, Item, Point, Pose, RoomStay
+from embodied_mem.benchmarks.world.chronicle import (
+    CannotAnswer,
+    Chronicle,
+    Errand,
+    Item,
+    Point,
+    Pose,
+    RoomStay,
+)
 from embodied_mem.messages import Event, ObjectMention, Percept
 from embodied_mem.perception.colors import color_name
 
@@ -23,7 +31,7 @@ SAME_PLACE_M = 0.5
 """Matches for one caption nearer than this are taken for one thing: the best value on the tuning days."""
 
 
-class Baseline:
+class Baseline(Chronicle):
     """What the two have in common: the robot's own way and actions, as they were told."""
 
     is_truth = False
@@ -58,9 +66,6 @@ class Baseline:
 
     def things(self) -> list[Item]:
         return [item for item in self._items() if item.size_m <= FURNITURE_M]
-
-    def labels(self) -> list[str]:
-        return sorted({item.label for item in self.things()})
 
     def furniture(self, label: str | None = None) -> list[Item]:
         return [one for one in self._items() if one.size_m > FURNITURE_M and label in (None, one.label)]
@@ -98,10 +103,6 @@ class Baseline:
 
     def first_seen_ns(self, label: str) -> int | None:
         return self._first_ns.get(label)
-
-    def was_seen(self, label: str, by_ns: int) -> bool:
-        first_ns = self.first_seen_ns(label)
-        return first_ns is not None and first_ns <= by_ns
 
     def pose(self, at_ns: int) -> Pose:
         if not self._poses:

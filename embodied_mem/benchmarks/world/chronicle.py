@@ -93,7 +93,7 @@ class Chronicle(Protocol):
 
     def labels(self) -> list[str]:
         """What kinds of movable things are there now."""
-        ...
+        return sorted({item.label for item in self.things()})
 
     def furniture(self, label: str | None = None) -> list[Item]:
         """What things stand on and in."""
@@ -129,7 +129,8 @@ class Chronicle(Protocol):
 
     def was_seen(self, label: str, by_ns: int) -> bool:
         """Whether something of a label had been in view by a moment."""
-        ...
+        first_ns = self.first_seen_ns(label)
+        return first_ns is not None and first_ns <= by_ns
 
 
 def extreme(

@@ -6,7 +6,15 @@ import bisect
 
 import numpy as np
 
-from embodied_mem.benchmarks.world.chronicle import CannotAnswer, Errand, Item, Point, Pose, RoomStay
+from embodied_mem.benchmarks.world.chronicle import (
+    CannotAnswer,
+    Chronicle,
+    Errand,
+    Item,
+    Point,
+    Pose,
+    RoomStay,
+)
 from embodied_mem.messages import Entity, Glimpse, Happening, Location, Region, Room
 from embodied_mem.robot_memory import RobotMemory
 
@@ -18,7 +26,7 @@ AGENTS = ("person", "robot")
 FIXED = ("door", "drawer", "picture")
 
 
-class MemoryChronicle:
+class MemoryChronicle(Chronicle):
     """`Chronicle` over a RobotMemory; answers are asked once and kept, since nothing changes any more."""
 
     is_truth = False
@@ -45,9 +53,6 @@ class MemoryChronicle:
             *self._large_kinds,
         }  # the leg of a chair that was hardly seen is no small thing
         return [one for one in found if one.size_m <= FURNITURE_M and one.label not in others]
-
-    def labels(self) -> list[str]:
-        return sorted({item.label for item in self.things()})
 
     def furniture(self, label: str | None = None) -> list[Item]:
         if label is not None:
@@ -120,10 +125,6 @@ class MemoryChronicle:
             if entity.label == label and entity.num_views >= SEEN_TWICE
         ]
         return min(seen, default=None)
-
-    def was_seen(self, label: str, by_ns: int) -> bool:
-        first_ns = self.first_seen_ns(label)
-        return first_ns is not None and first_ns <= by_ns
 
     def _errand(self, pick: Happening, place: Happening) -> Errand | None:
         entity = self._entities.get(pick.entity_ids[0])

@@ -91,9 +91,11 @@ def category_of(
     """What a room is for, from the labels of what is in it (each with how far it is to be trusted, 0..1), with the share
     of the evidence; ('', 0.0) without any. `homes` is what was learned of other homes.
     """
-    scores = dict.fromkeys(FURNISHING, 0.0)
+    scores, votes = dict.fromkeys(FURNISHING, 0.0), dict[str, dict[str, float]]()
     for label, trust in labels:
-        for category, weight in votes_of(label, homes or Placements()).items():
+        if label not in votes:
+            votes[label] = votes_of(label, homes or Placements())
+        for category, weight in votes[label].items():
             scores[category] += weight * trust
     if num_neighbors >= 2 and elongation(area) >= 2.0:
         scores["hallway"] += FURNITURE_WEIGHT * (num_neighbors - 1)  # long, and joins rooms: to walk through

@@ -46,7 +46,8 @@ class LastLook:
 class Thing:
     """An entity. `places` are all its places so far (refined, never removed), `place_index` the current one;
     `runs` its looks, condensed; `supports` what it is on or in, by place; `is_whole` whether it was seen whole at its
-    current place, `was_seen_whole` anywhere; `motion` how it moves while it is away from its places. Times are stamps in nanoseconds.
+    current place, `was_seen_whole` anywhere; `motion` how it moves while it is away from its places. Times are stamps in
+    nanoseconds.
     """
 
     entity_id: EntityId
