@@ -44,7 +44,7 @@ def solve_thresholds(
     Raises:
         ConfigError: even leaving at the first exit always would cost more.
     """
-    least = expected_compute(differences, tuple([float("inf")] * differences.shape[1]), flow_steps)
+    least = least_compute(differences, flow_steps)
     if not least <= compute <= 1.0:
         raise ConfigError(
             f"compute is {compute}; with {flow_steps} steps of the flow it must be in {least:.2f}..1 of all blocks."
@@ -65,6 +65,11 @@ def expected_compute(
     num_blocks = differences.shape[1] + 1
     probed = (depth + 1).clamp(max=num_blocks)
     return float((depth * flow_steps + probed).double().mean()) / (num_blocks * flow_steps)
+
+
+def least_compute(differences: Float[Tensor, "n k"], flow_steps: int) -> float:
+    """What decisions cost that always leave at the first exit."""
+    return expected_compute(differences, tuple([float("inf")] * differences.shape[1]), flow_steps)
 
 
 def depths(differences: Float[Tensor, "n k"], thresholds: tuple[float, ...]) -> Int64[Tensor, "n"]:

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from embodied_mem.benchmarks.policy import experiments
 from embodied_mem.benchmarks.policy.experiments import Scores
 from embodied_mem.benchmarks.policy.memory_tasks import (
     GOALS,
+    Experiments,
     Plan,
-    _runs,
     above_chance,
     num_significant,
+    recipe,
     task_rows,
 )
 from embodied_mem.benchmarks.policy.tabletop import DEMO_SEEDS, _right_choice, demonstrate, make_env
@@ -47,42 +49,35 @@ def test_chance_is_judged_on_committed_episodes() -> None:
 
 
 @pytest.mark.mujoco
-def test_a_plan_is_run_whole_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    expert = FlowExpertConfig(width=16, num_blocks=3)
+def test_a_plan_is_run_whole_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiments, "CALIBRATION_EPISODES", 2)
     plan = Plan(
-        tasks={"RearrangeBlock": 2},
-        seeds=(0,),
-        others=("stack",),
-        episodes=2,
-        delay=3,
-        demos=2,
-        lessons=1,
-        expert=expert,
-    )
+        tasks={"RearrangeBlock": recipe(2, 1, 2)}, seeds=(0,), others=("stack",), episodes=2, delays=(1, 3),
+        delay_episodes=2, expert=FlowExpertConfig(width=16, num_blocks=3),
+    )  # fmt: skip
     told: list[str] = []
     rows = {row.metric: row for row in task_rows(plan, tmp_path, told.append)}
     ends = [line.partition(": step ")[2] for line in told if ": step " in line]
-    assert ends == [
-        "3 of 3",
-        "2 of 2",
-        "3 of 3",
-    ]  # merge, none, stack: each once, and nothing to think over without memory
+    assert ends == ["3 of 3"] * 3  # merge, none, stack: each once, for as many steps
     told.clear()
-    before = _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
+    again = Experiments(plan, tmp_path, told.append)
+    before = again.of_seeds("RearrangeBlock", "merge", again.plain)
     (folder,) = tmp_path.glob("RearrangeBlock-merge-*")
     (folder / "checkpoint.pt").unlink()  # what was scored is not scored again
-    assert _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append) == before
-    assert len(told) == 4
-    assert not any(": step " in line for line in told)
+    assert again.of_seeds("RearrangeBlock", "merge", again.plain) == before
+    assert told == []
     (folder / "curve.json").unlink()  # as if it had never been trained to the end
     scored_before = (folder / "episodes-2-delay-2.json").stat().st_mtime_ns
-    _runs(plan, "RearrangeBlock", "merge", tmp_path, told.append)
+    again.scores("RearrangeBlock", "merge", 0, again.plain)
     assert any(": step " in line for line in told)
     assert (folder / "episodes-2-delay-2.json").stat().st_mtime_ns > scored_before
     assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
     assert rows["tasks.early_exit.compute"].value < 1.0
+    assert "tasks/delay_3/loss" in rows
 
 
 @pytest.mark.mujoco

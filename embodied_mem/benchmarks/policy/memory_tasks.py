@@ -45,100 +45,189 @@ MEMORIES: dict[str, tuple[BankKind, int]] = {
     "stack": ("fifo", 3),
 }
 """Every memory's bank and capacity; a stack of four pictures is the present one and the last three."""
+WITHOUT_LESSONS = ("gated", "none")
+"""They keep no entries to think over, and practise for as many steps more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a task is learned: how many demonstrations, and the training."""
+
+    demos: int
+    training: TrainingConfig
+
+
+def recipe(demos: int, lessons: int, steps: int) -> Recipe:
+    """A recipe with everything else as it is by default."""
+    return Recipe(demos=demos, training=TrainingConfig(lessons=lessons, steps=steps))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is run: tasks with their optimiser's steps, training seeds, other memories beside `merge` and `none`, episodes a run, and
-    how many demonstrations and how large an expert there are.
+    """What is run: tasks with their recipes, training seeds, `episodes` a run and `delay_episodes` where they are long; other memories beside
+    `merge` and `none`, which are trained from the first seed alone; the delays between cue and choice; and how large an expert is.
     """
 
-    tasks: dict[str, int]
+    tasks: dict[str, Recipe]
     seeds: tuple[int, ...]
     others: tuple[str, ...]
     episodes: int
-    delay: int
-    demos: int = 300
-    lessons: int = TrainingConfig.lessons
+    delays: tuple[int, ...]
+    delay_episodes: int
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
 
 
 FULL = Plan(
     tasks={
-        "RearrangeBlock": 600, "PutBlockBack": 800, "ReopenDrawer": 800, "RememberColor3": 600, "RememberColor5": 1000,
-        "RememberColor9": 1500, "ShellGameSwap": 2500, "CountBlinks": 2500,
+        "RearrangeBlock": recipe(300, 400, 250), "PutBlockBack": recipe(300, 400, 500), "ReopenDrawer": recipe(300, 400, 500),
+        "RememberColor3": recipe(300, 400, 500), "RememberColor5": recipe(1000, 500, 800), "RememberColor9": recipe(1000, 500, 1200),
+        "ShellGameSwap": recipe(1000, 1000, 300), "CountBlinks": recipe(1000, 500, 800),
     },
-    seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200, delay=512,
-    demos=1000, lessons=1000,
+    seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200,
+    delays=(1, 32, 512), delay_episodes=40,
 )  # fmt: skip
-QUICK = Plan(tasks={"RearrangeBlock": 200}, seeds=(0,), others=(), episodes=40, delay=64)
+QUICK = Plan(
+    tasks={"RearrangeBlock": recipe(300, 400, 200)}, seeds=(0,), others=(), episodes=40, delays=(64,), delay_episodes=40,
+)  # fmt: skip
 
 
 def run(*, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
     """The rows of the table above for every task; `quick` takes one task, a short training and a short delay."""
     plan = QUICK if quick else FULL
     rows = task_rows(plan, FOLDER / ("quick" if quick else "full"), progress)
-    config = {
-        "quick": quick,
-        "tasks": dict(plan.tasks),
-        "episodes": plan.episodes,
-        "delay": plan.delay,
-        "demos": plan.demos,
-    }
+    config = {"quick": quick, **{name: value for name, value in asdict(plan).items() if name != "seeds"}}
     return BenchmarkResult(name="policy-tasks", rows=tuple(rows), config=config, seeds=plan.seeds)
 
 
 def task_rows(plan: Plan, folder: Path, progress: Callable[[str], None]) -> list[Row]:
-    """Train and run everything that the plan says."""
-    rows: list[Row] = []
-    with_memory: list[float] = []
-    losses: list[float] = []
-    followed: list[float] = []
-    p_values: list[float] = []
-    early_losses: list[float] = []
-    computes: list[float] = []
-    for task in plan.tasks:
-        runs = _runs(plan, task, "merge", folder, progress)
-        success = _share(runs)
-        late = _runs(plan, task, "merge", folder, progress, delay=plan.delay)
-        swapped = _runs(plan, task, "merge", folder, progress, swap=True)
-        alone = _runs(plan, task, "none", folder, progress)
-        with_memory.append(success)
-        early = _runs(plan, task, "merge", folder, progress, compute=COMPUTE)
-        losses.append(success - _share(late))
-        early_losses.append(success - _share(early))
-        computes += [one.compute for one in early]
-        followed += [one.swapped for one in swapped if one.swapped is not None and np.isfinite(one.swapped)]
-        p_values.append(above_chance(alone))
-        rows += [
-            measured(GOALS, f"{task}/success", success, interval=_interval(runs), baseline=runs[0].chance),
-            measured(
-                GOALS,
-                f"{task}/without_memory_of_committed",
-                _committed_share(alone),
-                baseline=alone[0].chance,
-            ),
-            measured(GOALS, f"{task}/delay_{plan.delay}", _share(late)),
-            *(
-                measured(GOALS, f"{task}/failed_{name}", sum(one.failures.get(name, 0) for one in runs))
-                for name in ("recall", "motor", "no_commit")
-            ),
-            *(
-                measured(GOALS, f"{task}/{other}", _share(_runs(plan, task, other, folder, progress)))
-                for other in plan.others
-            ),
-        ]
-    delay_row = "tasks.delay_512.loss" if plan.delay == 512 else f"tasks/delay_{plan.delay}_loss"
+    """Train and run everything that the plan says, and tell it."""
+    experiments = Experiments(plan, folder, progress)
+    experiments.run_all()
+    return [*_over_tasks(experiments), *(row for task in plan.tasks for row in _of_task(experiments, task))]
+
+
+class Experiments:
+    """The plan's trainings and evaluations. What was done before is read from `folder`, so that a run that was killed goes on."""
+
+    def __init__(self, plan: Plan, folder: Path, progress: Callable[[str], None]) -> None:
+        self.plan, self.folder, self.progress = plan, folder, progress
+
+    def run_all(self) -> None:
+        """Everything of the plan, what tells most first."""
+        plan = self.plan
+        for seed in plan.seeds:
+            for task in plan.tasks:
+                for evaluation in (self.plain, self.swapped, self.early):
+                    self.scores(task, "merge", seed, evaluation)
+        for seed in plan.seeds:
+            for task in plan.tasks:
+                self.scores(task, "none", seed, self.plain)
+                for delay in plan.delays:
+                    self.scores(task, "merge", seed, self.late(delay))
+        for task in plan.tasks:
+            for other in plan.others:
+                self.scores(task, other, plan.seeds[0], self.plain)
+
+    @property
+    def plain(self) -> EvalConfig:
+        """Episodes as they are."""
+        return EvalConfig(episodes=self.plan.episodes)
+
+    @property
+    def swapped(self) -> EvalConfig:
+        """Two episodes' memories exchanged before the choice."""
+        return replace(self.plain, swap=True)
+
+    @property
+    def early(self) -> EvalConfig:
+        """Leaving the expert early."""
+        return replace(self.plain, compute=COMPUTE)
+
+    def late(self, delay: int) -> EvalConfig:
+        """`delay` steps between cue and choice."""
+        return EvalConfig(episodes=self.plan.delay_episodes, delay=delay)
+
+    def of_seeds(self, task: str, memory: str, evaluation: EvalConfig) -> list[Scores]:
+        """The scores of every training seed."""
+        return [self.scores(task, memory, seed, evaluation) for seed in self.plan.seeds]
+
+    def scores(self, task: str, memory: str, seed: int, evaluation: EvalConfig) -> Scores:
+        """One evaluation of one training. Scores lie beside the checkpoint, which is trained where there is none."""
+        config = self._training(task, memory, seed)
+        out, what = Path(config.out), f"{task}, {memory}, seed {seed}"
+        path = out / f"{_name(evaluation)}.json"
+        if not (out / "curve.json").exists():
+            for old in out.glob("episodes-*.json"):  # of a policy that is no more
+                old.unlink()
+            run_training(config, on_step=partial(_tell, self.progress, what))
+        if path.exists():
+            return Scores(**json.loads(path.read_text()))
+        found = run_evaluation(replace(evaluation, checkpoint=str(out / "checkpoint.pt")))
+        partial_path = path.with_suffix(".partial")
+        partial_path.write_text(json.dumps(asdict(found)) + "\n")
+        partial_path.replace(path)
+        self.progress(f"{what}, {_name(evaluation)}: {_told(found)}")
+        return found
+
+    def _training(self, task: str, memory: str, seed: int) -> TrainConfig:
+        (bank, capacity), learned = MEMORIES[memory], self.plan.tasks[task]
+        training = learned.training
+        if bank in WITHOUT_LESSONS:
+            training = replace(training, lessons=0, steps=training.lessons + training.steps)
+        name = f"{task}-{memory}-{learned.demos}-{training.lessons}-{training.steps}-v{CHECKPOINT_VERSION}-{seed}"
+        return TrainConfig(
+            task=task, bank=bank, capacity=capacity, seed=seed, training=training, demos=learned.demos,
+            expert=self.plan.expert, out=str(self.folder / name),
+        )  # fmt: skip
+
+
+def _over_tasks(experiments: Experiments) -> list[Row]:
+    """The rows that have goals."""
+    plan = experiments.plan
+
+    def of_tasks(memory: str, evaluation: EvalConfig) -> list[list[Scores]]:
+        return [experiments.of_seeds(task, memory, evaluation) for task in plan.tasks]
+
+    plain, early = of_tasks("merge", experiments.plain), of_tasks("merge", experiments.early)
+    shares = [_share(runs) for runs in plain]
+    followed = [one.swapped for runs in of_tasks("merge", experiments.swapped) for one in runs]
+    p_values = [above_chance(runs) for runs in of_tasks("none", experiments.plain)]
+    first, last = (of_tasks("merge", experiments.late(delay)) for delay in (plan.delays[0], plan.delays[-1]))
+    found = {
+        "tasks.success.mean": float(np.mean(shares)),
+        "tasks.success.worst": min(shares),
+        "tasks.without_memory.above_chance": num_significant(p_values),
+        "tasks.swapped.followed": float(np.nanmean([np.nan if one is None else one for one in followed])),
+        "tasks.early_exit.loss": float(np.mean(shares) - np.mean([_share(runs) for runs in early])),
+        "tasks.early_exit.compute": float(np.mean([one.compute for runs in early for one in runs])),
+    }
+    if len(plan.delays) > 1:
+        name = f"tasks.delay_{plan.delays[-1]}.loss"
+        loss = np.mean([_share(runs) for runs in first]) - np.mean([_share(runs) for runs in last])
+        found[name if name in GOALS else name.replace(".", "/")] = float(loss)
+    return [measured(GOALS, name, value) for name, value in found.items()]
+
+
+def _of_task(experiments: Experiments, task: str) -> list[Row]:
+    """A task's rows."""
+    plan = experiments.plan
+    runs, alone = (experiments.of_seeds(task, memory, experiments.plain) for memory in ("merge", "none"))
     return [
-        measured(GOALS, "tasks.success.mean", float(np.mean(with_memory))),
-        measured(GOALS, "tasks.success.worst", min(with_memory)),
-        measured(GOALS, "tasks.without_memory.above_chance", num_significant(p_values), "tasks"),
-        measured(GOALS, "tasks.swapped.followed", float(np.mean(followed)) if followed else float("nan")),
-        measured(GOALS, delay_row, float(np.mean(losses))),
-        measured(GOALS, "tasks.early_exit.loss", float(np.mean(early_losses))),
-        measured(GOALS, "tasks.early_exit.compute", float(np.mean(computes))),
-        *rows,
-    ]
+        measured(GOALS, f"{task}/success", _share(runs), interval=_interval(runs), baseline=runs[0].chance),
+        measured(GOALS, f"{task}/without_memory_of_committed", _committed_share(alone), baseline=alone[0].chance),
+        *(
+            measured(GOALS, f"{task}/delay_{delay}", _share(experiments.of_seeds(task, "merge", experiments.late(delay))))
+            for delay in plan.delays
+        ),
+        *(
+            measured(GOALS, f"{task}/failed_{name}", sum(one.failures.get(name, 0) for one in runs))
+            for name in ("recall", "motor", "no_commit")
+        ),
+        *(
+            measured(GOALS, f"{task}/{other}", _share([experiments.scores(task, other, plan.seeds[0], experiments.plain)]))
+            for other in plan.others
+        ),
+    ]  # fmt: skip
 
 
 def above_chance(runs: Sequence[Scores]) -> float:
@@ -161,65 +250,18 @@ def num_significant(p_values: Sequence[float], level: float = SIGNIFICANT) -> in
     return number
 
 
-def _runs(
-    plan: Plan,
-    task: str,
-    memory: str,
-    folder: Path,
-    progress: Callable[[str], None],
-    *,
-    delay: int = 2,
-    swap: bool = False,
-    compute: float = 1.0,
-) -> list[Scores]:
-    found = []
-    bank, capacity = MEMORIES[memory]
-    for seed in plan.seeds:
-        steps = plan.tasks[task]
-        name = f"{task}-{memory}-{plan.demos}-{plan.lessons}-{steps}-v{CHECKPOINT_VERSION}-{seed}"
-        out = folder / name
-        progress(f"{task}, {memory}, seed {seed}")
-        config = TrainConfig(
-            task=task,
-            bank=bank,
-            capacity=capacity,
-            seed=seed,
-            training=TrainingConfig(lessons=plan.lessons, steps=steps),
-            out=str(out),
-            demos=plan.demos,
-            expert=plan.expert,
-        )
-        checkpoint = out / "checkpoint.pt"
-        if not (out / "curve.json").exists():
-            for old in out.glob("episodes-*.json"):  # of a policy that is no more
-                old.unlink()
-            checkpoint = run_training(
-                config, on_step=partial(_tell, progress, f"{task}, {memory}, seed {seed}")
-            )
-        evaluation = EvalConfig(checkpoint=str(checkpoint), episodes=plan.episodes)
-        evaluation = replace(evaluation, delay=delay, swap=swap, compute=compute)
-        found.append(_scored(evaluation, out))
-        share = found[-1].successes / found[-1].episodes
-        progress(f"{task}, {memory}, seed {seed}, {_name(evaluation)}: {share:.3f}")
-    return found
-
-
-def _scored(evaluation: EvalConfig, folder: Path) -> Scores:
-    """An evaluation's scores; they lie beside the checkpoint, so that a run that was killed does not begin anew."""
-    path = folder / f"{_name(evaluation)}.json"
-    if path.exists():
-        return Scores(**json.loads(path.read_text()))
-    found = run_evaluation(evaluation)
-    partial_path = path.with_suffix(".partial")
-    partial_path.write_text(json.dumps(asdict(found)) + "\n")
-    partial_path.replace(path)
-    return found
-
-
 def _name(evaluation: EvalConfig) -> str:
     swapped = "-swapped" if evaluation.swap else ""
     early = f"-compute-{evaluation.compute}" if evaluation.compute < 1.0 else ""
     return f"episodes-{evaluation.episodes}-delay-{evaluation.delay}{swapped}{early}"
+
+
+def _told(found: Scores) -> str:
+    """An evaluation in a line."""
+    told = f"{found.successes / found.episodes:.3f}"
+    if found.swapped is not None:
+        told += f", swapped {found.swapped:.3f}"
+    return told + (f", compute {found.compute:.3f}" if found.compute < 1.0 else "")
 
 
 def _tell(progress: Callable[[str], None], what: str, at: Progress) -> None:
