@@ -60,9 +60,11 @@ def surface_color(pixels: UInt8[np.ndarray, "n 3"]) -> str:
     """
     if not len(pixels):
         return ""
-    values = pixels.astype(np.float64)
-    chroma = values.max(axis=1) - values.min(axis=1)
-    r, g, b = values[chroma >= np.median(chroma)].mean(axis=0).tolist()
+    red, green, blue = pixels.T
+    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    ordered = np.sort(chroma)
+    median = (float(ordered[(len(ordered) - 1) // 2]) + float(ordered[len(ordered) // 2])) / 2
+    r, g, b = pixels[chroma >= median].mean(axis=0).tolist()
     return color_name((r, g, b))
 
 

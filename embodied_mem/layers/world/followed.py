@@ -42,8 +42,8 @@ class FollowedKind:
 
     def __init__(self) -> None:
         self._all: list[Followed] = []
-        self._places = np.zeros((0, 4))
-        """Where each one's showing began, and how far from there it still is where it was."""
+        self._places = np.zeros((4, 0))
+        """x, y and z of where each one's showing began, and how far from there it still is where it was."""
         self._last_ns = np.zeros(0, dtype=np.int64)
 
     def __iter__(self) -> Iterator[Followed]:
@@ -57,29 +57,34 @@ class FollowedKind:
         one.row = len(self._all)
         if one.row == len(self._last_ns):
             spare = max(8, one.row)
-            self._places = np.concatenate([self._places, np.zeros((spare, 4))])
+            self._places = np.concatenate([self._places, np.zeros((4, spare))], axis=1)
             self._last_ns = np.concatenate([self._last_ns, np.zeros(spare, dtype=np.int64)])
         self._all.append(one)
         self.note(one)
 
     def note(self, one: Followed) -> None:
         """Take over where one is and when it was seen last."""
-        self._places[one.row] = (*one.rest_world, one.near_m)
+        self._places[:, one.row] = (*one.rest_world, one.near_m)
         self._last_ns[one.row] = one.showing.to_ns
 
     def keep(self, chosen: Sequence[Followed]) -> None:
         """Of all that are followed, go on with these only."""
         rows = [one.row for one in chosen]
-        self._all, self._places, self._last_ns = list(chosen), self._places[rows], self._last_ns[rows]
+        self._all, self._places, self._last_ns = list(chosen), self._places[:, rows], self._last_ns[rows]
         for row, one in enumerate(chosen):
             one.row = row
 
+    def oldest_first(self) -> list[Followed]:
+        """All, in order of when they were seen last."""
+        return [self._all[row] for row in np.argsort(self._last_ns[: len(self._all)], kind="stable").tolist()]
+
     def near(self, seen_at: Float64[np.ndarray, "n 3"], since_ns: int) -> list[Followed]:
         """Those that rest at one of these points, or were seen since `since_ns` and may be anywhere near."""
-        places, last_ns = self._places[: len(self._all)], self._last_ns[: len(self._all)]
-        way_m = np.linalg.norm(places[:, :3] - seen_at[:, None], axis=2)
-        may_be = (way_m <= places[:, 3]).any(axis=0) | (last_ns >= since_ns)
-        return [self._all[row] for row in np.flatnonzero(may_be)]
+        x_m, y_m, z_m, near_m = self._places[:, : len(self._all)]
+        may_be = self._last_ns[: len(self._all)] >= since_ns
+        for x, y, z in seen_at.tolist():
+            may_be |= np.sqrt((x_m - x) ** 2 + (y_m - y) ** 2 + (z_m - z) ** 2) <= near_m
+        return [self._all[row] for row in may_be.nonzero()[0].tolist()]
 
 
 def center_of(box: Box) -> tuple[float, float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
@@ -41,8 +43,8 @@ def origins_of(new: Thing, things: Iterable[Thing], config: WorldConfig) -> list
         for thing in things
         if thing is not new
         and thing.status in ("gone", "away")
+        and thing.last_seen_ns <= new.first_seen_ns
         and (score := likeness(thing, new, config)) > 0
-        if thing.last_seen_ns <= new.first_seen_ns
     ]
     return _likeliest(candidates)
 
@@ -62,18 +64,15 @@ def destinations_of(gone: Thing, things: Iterable[Thing], views: ViewLog, config
         and thing.first_seen_ns >= gone.last_seen_ns
         and (score := likeness(gone, thing, config)) > 0
     ]
-    if not likely:
-        return []
-    was_looked_over = views.had_been_looked_over(
-        np.array([thing.box.center for _, thing in likely], dtype=np.float32),
-        before_ns=np.array([thing.first_seen_ns for _, thing in likely], dtype=np.int64),
-    )
-    candidates = [
-        (score + 0.5 * (thing.arrived_after_ns is not None), thing.entity_id, thing)
-        for (score, thing), was_seen in zip(likely, was_looked_over.tolist(), strict=True)
-        if was_seen or thing.arrived_after_ns is not None
+    arrived = [
+        (score + 0.5, thing.entity_id, thing) for score, thing in likely if thing.arrived_after_ns is not None
     ]
-    return _likeliest(candidates)
+    others = [(score, thing.entity_id, thing) for score, thing in likely if thing.arrived_after_ns is None]
+    was_looked_over = views.had_been_looked_over(
+        np.array([thing.box.center for _, _, thing in others], dtype=np.float32).reshape(-1, 3),
+        before_ns=np.array([thing.first_seen_ns for _, _, thing in others], dtype=np.int64),
+    )
+    return _likeliest([*arrived, *itertools.compress(others, was_looked_over)])
 
 
 def _likeliest(candidates: Sequence[tuple[float, EntityId, Thing]]) -> list[Thing]:
@@ -84,13 +83,13 @@ def _likeliest(candidates: Sequence[tuple[float, EntityId, Thing]]) -> list[Thin
 def likeness(old: Thing, new: Thing, config: WorldConfig) -> float:
     """How well two things agree in label, looks and size: 0 for different things, up to 2."""
     label = old.label
-    if label in config.agent_labels or label in config.hinged_labels:
-        return 0.0
     share = new.label_share(label)
+    if share < 0.4 or label in config.agent_labels or label in config.hinged_labels:
+        return 0.0
     looks = (
         float(np.dot(old.appearance, new.appearance)) if len(old.appearance) == len(new.appearance) else 1.0
     )
-    if share < 0.4 or looks < config.min_look_alike or not _sizes_agree(old, new):
+    if looks < config.min_look_alike or not _sizes_agree(old, new):
         return 0.0
     return share + looks
 
@@ -144,12 +143,12 @@ def rebuilt(thing: Thing, repository: Repository, ends_ns: dict[int, int]) -> li
 
 def _sizes_agree(old: Thing, new: Thing) -> bool:
     """Footprints may turn about the vertical; a piece must fit in, a whole must match."""
-    a, b = np.array(old.size_m), np.array(new.size_m)
-    (a_small, a_large), (b_small, b_large) = np.sort(a[:2]), np.sort(b[:2])
+    a, b = old.size_m, new.size_m
+    (a_small, a_large), (b_small, b_large) = sorted(a[:2]), sorted(b[:2])
     # An axis-aligned box of a turned thing is up to its diagonal wide.
-    reach = float(np.hypot(a_small, a_large)) * 1.1 + SIZE_TOLERANCE_M
+    reach = math.hypot(a_small, a_large) * 1.1 + SIZE_TOLERANCE_M
     fits = b_large <= reach and b[2] <= a[2] * 1.3 + SIZE_TOLERANCE_M
     if not (old.is_whole and new.is_whole):
-        return bool(fits)
-    back = float(np.hypot(b_small, b_large)) * 1.1 + SIZE_TOLERANCE_M
-    return bool(fits and a_large <= back and a[2] <= b[2] * 1.3 + SIZE_TOLERANCE_M)
+        return fits
+    back = math.hypot(b_small, b_large) * 1.1 + SIZE_TOLERANCE_M
+    return fits and a_large <= back and a[2] <= b[2] * 1.3 + SIZE_TOLERANCE_M

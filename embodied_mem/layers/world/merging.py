@@ -43,13 +43,14 @@ def merge(state: WorldState, old: Thing, new: Thing, *, is_piece: bool) -> bool:
         "aliases": [alias for alias, to in state.aliases.items() if to == new.entity_id],
         "carries": [
             [thing.entity_id, index]
-            for thing in state.roster
+            for thing in state.roster.bound_to(new.entity_id)
             for index, (_, support) in thing.supports.items()
             if support == new.entity_id
         ],
     }  # fmt: skip
     state.keep_merge(new.entity_id, orjson.dumps(before))
     absorb(old, new, state.repository, is_piece=is_piece)
+    state.roster.bind(old)
     state.merge_ids(old, new)
     return True
 

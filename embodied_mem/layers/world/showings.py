@@ -183,7 +183,7 @@ class ShowingLog:
 
     def _give_up(self, kind: FollowedKind) -> None:
         if len(kind) > MOST_FOLLOWED:
-            oldest_first = sorted(kind, key=lambda one: one.showing.to_ns)
+            oldest_first = kind.oldest_first()
             for one in oldest_first[: len(kind) - MOST_FOLLOWED]:
                 self._end(one)
             kind.keep(oldest_first[len(kind) - MOST_FOLLOWED :])

@@ -164,6 +164,7 @@ class Tracker:
             support = find_support(thing, self._state.roster, self._config.agent_labels)
             if support is not None:
                 thing.supports[thing.place_index] = support
+                self._state.roster.bind(thing)
             else:
                 thing.supports.pop(thing.place_index, None)
         if thing.num_views >= CONFIRMED_VIEWS:
@@ -341,12 +342,16 @@ class Tracker:
         things = self._state.roster
         fresh = [t for t in self._matched if t in things and things[t].num_views <= CONFIRMED_VIEWS + 7]
         unsettled = {t.entity_id: t for t in (*self._restless, *self._touched.values(), *gone)}
-        missing = [t for t in unsettled.values() if t.entity_id in things and t.status in ("gone", "away")]
+        missing: dict[str, list[Thing]] = defaultdict(list)
+        for one in unsettled.values():
+            if one.entity_id in things and one.status in ("gone", "away"):
+                missing[one.label].append(one)
         for entity_id in fresh:
             thing = things.get(entity_id)
             if thing is None or thing.status != "here" or len(thing.places) != 1:
                 continue
-            origins = origins_of(thing, missing, self._config)
+            likely = [one for label in thing.label_votes for one in missing.get(label, ())]
+            origins = origins_of(thing, likely, self._config)
             if origins and self._merge(origins[0], thing):
                 self._state.confuse(origins, self._glance.stamp_ns)
                 self._touch(origins[0], is_anew=True)

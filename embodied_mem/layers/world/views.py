@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import struct
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float16, Float32, Float64, Int64
+from jaxtyping import Bool, Float, Float16, Float32, Float64, Int64
 
 from embodied_mem.layers.world.settings import WorldConfig
 from embodied_mem.messages import Frame
@@ -18,11 +21,17 @@ SIDE_PX = 80
 """Longer side of a thumbnail."""
 CLEAR_RANGE_M = 3.2
 """A place is looked at clearly from within this distance."""
+SQUARE_M = CLEAR_RANGE_M + 0.1
+"""Edge of the squares of floor by which views are found: what looks at a place clearly stands on one of the nine around it."""
 LONG_BEFORE_NS = 30_000_000_000
 NUM_OVERVIEWS = 4
 """Surroundings that were looked over so often, so long ago, belong to a part of the home that was visited before."""
 QUIET_NS = 4_000_000_000
 """Views shortly before a first sighting are left out: it may have been overlooked in them."""
+
+
+Square = tuple[int, int]
+"""Column and row of a square of floor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +55,11 @@ class ViewLog:
         poses = np.array([view.T_world_camera for view in self._views]).reshape(-1, 4, 4)
         self._stamps_ns = np.array([view.stamp_ns for view in self._views], dtype=np.int64)
         self._eyes, self._forward = poses[:, :3, 3], poses[:, :3, 2]
+        self._num_dropped = 0
+        self._from_square: dict[Square, list[int]] = defaultdict(list)
+        """Numbers, in order, of the views from over each square; those dropped are counted."""
+        for number, view in enumerate(self._views):
+            self._from_square[_square(view.T_world_camera[:3, 3])].append(number)
 
     def add(self, frame: Frame) -> None:
         """Keep the frame's thumbnail, unless one was kept just before from nearly the same pose."""
@@ -53,14 +67,21 @@ class ViewLog:
         if last is not None and not self._tells_more(last, frame):
             return
         view = _shrunk(frame)
+        self._from_square[_square(view.T_world_camera[:3, 3])].append(self._num_dropped + len(self._views))
         self._views.append(view)
         self._repository.put_record(RECORD_KIND, str(view.stamp_ns), _pack(view))
         while len(self._views) > self._config.max_views:
-            self._repository.delete_record(RECORD_KIND, str(self._views.pop(0).stamp_ns))
+            self._drop_oldest()
         kept = slice(-len(self._views), None)
         self._stamps_ns = np.append(self._stamps_ns, view.stamp_ns)[kept]
         self._eyes = np.vstack([self._eyes, view.T_world_camera[:3, 3]])[kept]
         self._forward = np.vstack([self._forward, view.T_world_camera[:3, 2]])[kept]
+
+    def _drop_oldest(self) -> None:
+        oldest = self._views.pop(0)
+        self._from_square[_square(oldest.T_world_camera[:3, 3])].pop(0)
+        self._num_dropped += 1
+        self._repository.delete_record(RECORD_KIND, str(oldest.stamp_ns))
 
     def _tells_more(self, last: View, frame: Frame) -> bool:
         elapsed_s = (frame.stamp_ns - last.stamp_ns) * 1e-9
@@ -90,24 +111,44 @@ class ViewLog:
         self, points_world: Float32[np.ndarray, "n 3"], *, before_ns: Int64[np.ndarray, "n"]
     ) -> Bool[np.ndarray, "n"]:
         """Whether the surroundings of each point had been in near view several times, well before its stamp."""
-        ahead = points_world[:, None] - self._eyes
-        depth_m = np.einsum("nvk,vk->nv", ahead, self._forward)
-        distance_m = np.sqrt(np.einsum("nvk,nvk->nv", ahead, ahead))
-        is_before = self._stamps_ns < (before_ns - LONG_BEFORE_NS)[:, None]
-        is_near = (distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m)
-        return np.asarray((is_before & is_near).sum(axis=1) >= NUM_OVERVIEWS)
+        near = [self._around(point) for point in points_world]
+        rows = np.repeat(np.arange(len(near)), [len(views) for views in near])
+        views = np.array(list(itertools.chain.from_iterable(near)), dtype=np.int64)
+        shows = self._show(views, points_world[rows], before_ns[rows] - LONG_BEFORE_NS)
+        return np.asarray(np.bincount(rows[shows], minlength=len(near)) >= NUM_OVERVIEWS)
 
-    def _candidates(self, point_world: np.ndarray, before_ns: int) -> np.ndarray:
+    def _candidates(self, point_world: Float[np.ndarray, "3"], before_ns: int) -> list[int]:
         """Views before a stamp that point towards a point near by."""
-        if not self._views:
-            return np.zeros(0, dtype=np.int64)
-        ahead = point_world - self._eyes
-        depth_m = (ahead * self._forward).sum(axis=1)
-        distance_m = np.linalg.norm(ahead, axis=1)
-        is_candidate = (
-            (self._stamps_ns < before_ns) & (distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m)
-        )
-        return np.flatnonzero(is_candidate)
+        views = np.array(sorted(self._around(point_world)), dtype=np.int64)
+        found: list[int] = views[self._show(views, point_world, before_ns)].tolist()
+        return found
+
+    def _around(self, point_world: Float[np.ndarray, "3"]) -> list[int]:
+        """Views from over the nine squares around a point, in no order."""
+        column, row = _square(point_world)
+        return [
+            number - self._num_dropped
+            for square in itertools.product((column - 1, column, column + 1), (row - 1, row, row + 1))
+            if square in self._from_square
+            for number in self._from_square[square]
+        ]
+
+    def _show(
+        self,
+        views: Int64[np.ndarray, "k"],
+        points_world: Float[np.ndarray, "*k 3"],
+        before_ns: Int64[np.ndarray, "k"] | int,
+    ) -> Bool[np.ndarray, "k"]:
+        """Which of some views were before a stamp, and point towards a point near by."""
+        ahead = points_world - self._eyes[views]
+        depth_m = np.einsum("vk,vk->v", ahead, self._forward[views])
+        distance_m = np.sqrt(np.einsum("vk,vk->v", ahead, ahead))
+        is_before = self._stamps_ns[views] < before_ns
+        return np.asarray(is_before & (distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m))
+
+
+def _square(point_world: Float[np.ndarray, "3"]) -> Square:
+    return math.floor(point_world[0] / SQUARE_M), math.floor(point_world[1] / SQUARE_M)
 
 
 def _share_shown(view: View, points_world: Float32[np.ndarray, "n 3"]) -> tuple[float, float]:

@@ -133,10 +133,11 @@ class WorldState:
             alias: old.entity_id if to == new.entity_id else to for alias, to in self.aliases.items()
         }
         self.aliases[new.entity_id] = old.entity_id
-        for thing in self.roster:
+        for thing in self.roster.bound_to(new.entity_id):
             for index, (relation, support) in thing.supports.items():
                 if support == new.entity_id:
                     thing.supports[index] = (relation, old.entity_id)
+            self.roster.bind(thing)
 
     def drop(self, thing: Thing) -> None:
         """Take back a thing that was a false detection: what was known of it stays known of the past."""
@@ -165,6 +166,7 @@ class WorldState:
         for thing in things.values():
             if thing.entity_id not in self.roster:
                 continue
+            self.roster.bind(thing)
             changes.extend(self.ledger.publish(thing, self.known_ns))
             change = set.discard if thing.status == "here" else set.add
             change(self._restless, thing.entity_id)
