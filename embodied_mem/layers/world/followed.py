@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from embodied_mem.geometry import Box, invert, project, transform
+from embodied_mem.geometry import Box
 from embodied_mem.messages import Frame, ObservedInstance, Showing
 
 NEAR_M, OF_SIZE = 0.05, 0.3
@@ -87,24 +87,19 @@ class FollowedKind:
         return [self._all[row] for row in may_be.nonzero()[0].tolist()]
 
 
-def center_of(box: Box) -> tuple[float, float, float]:
-    (ax, ay, az), (bx, by, bz) = box.min_m, box.max_m
-    return ((ax + bx) / 2, (ay + by) / 2, (az + bz) / 2)
-
-
 def resumed(key: int, showing: Showing) -> Followed:
     """What is known of something followed from its showing alone; how it looked is not."""
     box = showing.placement.box
     near_m = max(NEAR_M, OF_SIZE * math.dist(box.min_m, box.max_m))
     return Followed(
-        showing=showing, center_world=center_of(box), rest_world=center_of(box), near_m=near_m, looks=None,
+        showing=showing, center_world=box.center_m, rest_world=box.center_m, near_m=near_m, looks=None,
         side=(0.0, 0.0, 0.0), box=box, key=key, written_ns=showing.to_ns,
     )  # fmt: skip
 
 
 def side_of(instance: ObservedInstance, frame: Frame) -> tuple[float, float, float]:
     """From which side the camera sees it."""
-    away = np.subtract(center_of(instance.box), frame.T_world_camera[:3, 3])
+    away = np.subtract(instance.box.center_m, frame.T_world_camera[:3, 3])
     x, y, z = (away / max(float(np.linalg.norm(away)), 1e-9)).tolist()
     return (x, y, z)
 
@@ -143,8 +138,11 @@ def pixels_of(instance: ObservedInstance, frame: Frame) -> np.ndarray:
     """The colours of an instance's points; none in a frame without colour."""
     if frame.rgb is None:
         return np.zeros((0, 3), dtype=np.uint8)
-    points = transform(invert(frame.T_world_camera), instance.points_world.astype(np.float64))
-    u, v = project(frame.camera, points).T
+    T, camera = frame.T_world_camera, frame.camera
+    x, y, z = ((instance.points_world - T[:3, 3]) @ T[:3, :3]).T
+    z = np.maximum(z, BEHIND_M)
+    columns = np.rint(x / z * camera.fx + camera.cx).astype(np.int64)
+    rows = np.rint(y / z * camera.fy + camera.cy).astype(np.int64)
     height, width = frame.depth_m.shape
-    rows, columns = np.clip(np.rint(v), 0, height - 1), np.clip(np.rint(u), 0, width - 1)
-    return np.asarray(frame.rgb[rows.astype(int), columns.astype(int)])
+    columns, rows = np.minimum(np.maximum(columns, 0), width - 1), np.minimum(np.maximum(rows, 0), height - 1)
+    return np.asarray(frame.rgb[rows, columns])

@@ -22,6 +22,7 @@ class _Told:
     """What a thing's facts and changes were made from, and the placements (by place index) that they state."""
 
     grounds: tuple[object, ...]
+    grounds_of_changes: tuple[object, ...]
     places: list[tuple[int, Placement]]
 
 
@@ -44,16 +45,22 @@ class Ledger:
     def publish(self, thing: Thing, known_ns: int) -> tuple[Change, ...]:
         """Bring facts and changes of `thing` up to date; returns the changes that are new."""
         told, grounds = self._told.get(thing.entity_id), _grounds(thing, self._config)
-        if told is not None and told.grounds == grounds and self._is_at(thing, told.places):
+        grounds_of_changes = (thing.arrived_after_ns, thing.num_views >= CONFIRMED_VIEWS)
+        are_facts_told = told is not None and told.grounds == grounds and self._is_at(thing, told.places)
+        if told is not None and are_facts_told and told.grounds_of_changes == grounds_of_changes:
             return ()
         sojourns = thing.stays(self._config)
-        facts = self._publish_facts(thing.entity_id, self._wanted_facts(thing, sojourns, known_ns), known_ns)
-        placements = [
-            fact.value for fact in facts if isinstance(fact.value, Placement)
-        ]  # one for each sojourn
-        indices = [stay.place_index for stay in sojourns]
+        if told is None or not are_facts_told:
+            wanted = self._wanted_facts(thing, sojourns, known_ns)
+            facts = self._publish_facts(thing.entity_id, wanted, known_ns)
+            placements = [
+                fact.value for fact in facts if isinstance(fact.value, Placement)
+            ]  # of each sojourn
+            places = list(zip([stay.place_index for stay in sojourns], placements, strict=True))
+        else:
+            places = told.places
         self._told[thing.entity_id] = _Told(
-            grounds=grounds, places=list(zip(indices, placements, strict=True))
+            grounds=grounds, grounds_of_changes=grounds_of_changes, places=places
         )
         return self._publish_changes(thing, sojourns, known_ns)
 
@@ -121,9 +128,9 @@ class Ledger:
         return kept
 
     def _says_the_same(self, old: Fact, new: Fact) -> bool:
-        if (old.predicate, old.object, old.valid_from_ns, old.valid_to_ns) != (
-            new.predicate, new.object, new.valid_from_ns, new.valid_to_ns,
-        ):  # fmt: skip
+        if old.predicate != new.predicate or old.object != new.object:
+            return False
+        if old.valid_from_ns != new.valid_from_ns or old.valid_to_ns != new.valid_to_ns:
             return False
         if isinstance(old.value, Placement) and isinstance(new.value, Placement):
             return _drift_m(old.value, new.value) < self._config.refine_m
@@ -171,12 +178,17 @@ class Ledger:
 
 
 def _grounds(thing: Thing, config: WorldConfig) -> tuple[object, ...]:
-    """All that facts and changes depend on but where exactly the thing's places are: while equal, so are they."""
-    enough = max(2, config.misses_to_close)  # more looks than this say nothing more
-    runs = tuple((run.kind, run.place_index, run.from_ns, min(run.num_looks, enough)) for run in thing.runs)
+    """All that facts depend on but where exactly the thing's places are: while equal, so are they."""
+    enough = (
+        config.misses_to_close
+    )  # of looks that missed it more say nothing more, nor does a second one that saw it
+    runs = tuple(
+        (run.kind, run.place_index, run.from_ns, min(run.num_looks, enough) if run.kind == "gone" else 1)
+        for run in thing.runs
+    )
     return (
-        thing.label, thing.color, thing.status, thing.first_seen_ns, thing.arrived_after_ns,
-        thing.num_views >= CONFIRMED_VIEWS, runs, tuple(thing.supports.items()), tuple(thing.states),
+        thing.label, thing.color, thing.status, thing.first_seen_ns, runs, tuple(thing.supports.items()),
+        tuple(thing.states),
     )  # fmt: skip
 
 
@@ -184,7 +196,7 @@ def _drift_m(a: Placement, b: Placement) -> float:
     """How far the centre, or half of any face, is apart."""
     center = _largest_difference(a.position_world_m, b.position_world_m)
     faces = _largest_difference(a.box.min_m + a.box.max_m, b.box.min_m + b.box.max_m) / 2
-    size = _largest_difference(a.box.size.tolist(), b.box.size.tolist()) / 2
+    size = _largest_difference(a.box.size_m, b.box.size_m) / 2
     return max(center, faces, size)
 
 

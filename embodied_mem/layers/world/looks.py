@@ -38,7 +38,7 @@ class Glance:
 
     def direction_to(self, box: Box) -> tuple[float, float, float]:
         """Unit vector; plain floats, since a thousand such are made for every array operation's worth of time."""
-        (x, y, z), (eye_x, eye_y, eye_z) = box.center.tolist(), self.eye_world
+        (x, y, z), (eye_x, eye_y, eye_z) = box.center_m, self.eye_world
         length_m = max(math.dist((x, y, z), self.eye_world), 1e-6)
         return (x - eye_x) / length_m, (y - eye_y) / length_m, (z - eye_z) / length_m
 
@@ -111,7 +111,7 @@ def follow(
     thing: Thing, instance: ObservedInstance, glance: Glance, config: WorldConfig, repository: Repository
 ) -> None:
     """The thing is in motion; when it has not moved for `settle_s` it is at a new place."""
-    x, y, z = instance.box.center.tolist()
+    x, y, z = instance.box.center_m
     before = thing.motion or Motion(
         stamp_ns=thing.last_seen_ns, position_world_m=thing.placement.position_world_m
     )
@@ -134,8 +134,7 @@ def follow(
 def seen_held(thing: Thing, instance: ObservedInstance, glance: Glance) -> None:
     """The thing is in view in the hand that holds it: that tells nothing about a place."""
     _know_again(thing, instance, glance)
-    x, y, z = instance.box.center.tolist()
-    thing.position_world_m = (x, y, z)
+    thing.position_world_m = instance.box.center_m
 
 
 def missed(thing: Thing, glance: Glance, config: WorldConfig, repository: Repository) -> bool:
@@ -175,7 +174,7 @@ def is_plainly_missing(
     elif (looks.is_surface & (looks.label_index == label_index)).sum() > 0.15 * num_open:
         return False
     through, other = int(looks.is_through.sum()) / num_open, int(is_other.sum()) / num_open
-    if thing.box.size[2] < FLAT_M:
+    if thing.box.size_m[2] < FLAT_M:
         return through + other >= 0.8
     return through >= 0.5 or (label_index is not None and through >= 0.2 and through + other >= 0.85)
 
@@ -185,7 +184,7 @@ def has_shifted(
 ) -> bool:
     """Whether a thing found where its old box reaches stands differently all the same."""
     seen, known = instance.box, thing.box
-    offset_m = math.dist(seen.center.tolist(), known.center.tolist())
+    offset_m = math.dist(seen.center_m, known.center_m)
     if thing.label in config.agent_labels:
         return offset_m > 0.25
     if looks is not None and thing.label in config.hinged_labels:
@@ -193,7 +192,7 @@ def has_shifted(
         return not instance.is_cut and num_open >= 10 and int(looks.is_through.sum()) > 0.35 * num_open
     if instance.is_cut or not thing.is_whole:
         return False
-    sizes = list(zip(seen.size.tolist(), known.size.tolist(), strict=True))
+    sizes = list(zip(seen.size_m, known.size_m, strict=True))
     is_as_large = all(abs(size - old) <= 0.25 * old + 0.02 for size, old in sizes)
     return is_as_large and offset_m > max(config.min_move_m, 0.3 * max(old for _, old in sizes))
 
@@ -237,7 +236,7 @@ def refresh_placement(thing: Thing) -> None:
     """Take the current place's box from the shape."""
     thing.places[thing.place_index] = placement_of(thing.shape.box())
     thing.position_world_m = thing.placement.position_world_m
-    thing.size_m = thing.box.size.tolist()
+    thing.size_m = list(thing.box.size_m)
 
 
 def _settle(thing: Thing, instance: ObservedInstance, glance: Glance, place_index: int | None = None) -> None:

@@ -55,7 +55,7 @@ class Shape:
         if not len(self):
             self._keys, self._cells = keys, cells
             return
-        slots = np.searchsorted(self._keys, keys)
+        slots = self._keys.searchsorted(keys)
         is_known = self._keys.take(slots, mode="clip") == keys
         known = is_known.nonzero()[0]
         if len(known):
@@ -63,7 +63,7 @@ class Shape:
         if len(known) < len(keys):
             new = (~is_known).nonzero()[0]
             all_keys = np.concatenate([self._keys, keys[new]])
-            order = np.argsort(all_keys, kind="stable")
+            order = all_keys.argsort(kind="stable")
             self._keys, self._cells = all_keys[order], np.concatenate([self._cells, cells[new]])[order]
 
     def _see_again(self, slots: Int64[np.ndarray, "k"], seen: Float32[np.ndarray, "k 11"]) -> None:
@@ -146,7 +146,7 @@ def _one_view(
 ) -> tuple[Int64[np.ndarray, "k"], Float32[np.ndarray, "k 11"]]:
     """One view's points as cells, each seen once however many points fall into it. Keys come out sorted."""
     keys = _keys(points, cell_m)
-    order = np.argsort(keys, kind="stable")
+    order = keys.argsort(kind="stable")
     ordered, rows = keys[order], points[order]
     starts = _starts(ordered)
     cells = np.empty((len(starts), 11), dtype=np.float32)
@@ -171,7 +171,7 @@ def _grouped(
     keys: Int64[np.ndarray, "n"], cells: Float32[np.ndarray, "n 11"]
 ) -> tuple[Int64[np.ndarray, "k"], Float32[np.ndarray, "k 11"]]:
     """One cell per key: means weighted by hits, extents joined, hits and misses summed. Keys come out sorted."""
-    order = np.argsort(keys, kind="stable")
+    order = keys.argsort(kind="stable")
     ordered, rows = keys[order], cells[order]
     starts = _starts(ordered)
     rows[:, MEAN] *= rows[:, HITS, None]

@@ -24,7 +24,6 @@ from embodied_mem.layers.world.followed import (
     Followed,
     FollowedKind,
     alike,
-    center_of,
     is_in_view,
     is_same_view,
     pixels_of,
@@ -83,7 +82,7 @@ class ShowingLog:
         for label, instances in by_label.items():
             kind = self._followed[label]
             since_ns = frame.stamp_ns - int(self._config.follow_gap_s * 1e9)
-            seen_at = np.array([center_of(instance.box) for instance in instances])
+            seen_at = np.array([instance.box.center_m for instance in instances])
             pairs = self._pairs(instances, kind.near(seen_at, since_ns), frame)
             for index, instance in enumerate(instances):
                 if index in pairs:
@@ -126,6 +125,8 @@ class ShowingLog:
         self, instances: Sequence[ObservedInstance], known: Sequence[Followed], frame: Frame
     ) -> dict[int, Followed]:
         """Which instance is which of those followed: all of them together move as little as possible."""
+        if not known:
+            return {}
         cost = np.full((len(instances), len(known)), OUT_OF_REACH)
         for column, one in enumerate(known):
             elapsed_s = (frame.stamp_ns - one.showing.to_ns) * 1e-9
@@ -133,14 +134,14 @@ class ShowingLog:
             reach_m = self._config.max_speed_mps * elapsed_s + NEAR_M if is_followed else one.near_m
             was_at = one.center_world if is_followed else one.rest_world
             for row, instance in enumerate(instances):
-                way_m = math.dist(center_of(instance.box), was_at)
+                way_m = math.dist(instance.box.center_m, was_at)
                 if way_m <= one.near_m or (way_m <= reach_m and is_in_view(was_at, frame)):
                     cost[row, column] = way_m + COLOUR_WEIGHT_M * (1.0 - alike(one.looks, instance))
         rows, columns = linear_sum_assignment(cost)
         return {int(i): known[j] for i, j in zip(rows, columns, strict=True) if cost[i, j] < OUT_OF_REACH}
 
     def _go_on(self, one: Followed, instance: ObservedInstance, frame: Frame) -> None:
-        center = center_of(instance.box)
+        center = instance.box.center_m
         is_elsewhere = math.dist(center, one.rest_world) > one.near_m
         is_alike_view = is_same_view(one, instance, frame)
         is_other = is_alike_view and alike(one.looks, instance) < SAME_LOOKS
@@ -164,7 +165,7 @@ class ShowingLog:
         one.showing = replace(
             one.showing, color=color, placement=placement_of(instance.box), from_ns=frame.stamp_ns, to_ns=frame.stamp_ns
         )  # fmt: skip
-        one.rest_world = center_of(instance.box)
+        one.rest_world = instance.box.center_m
         one.looks, one.side, one.box = instance.appearance, side_of(instance, frame), instance.box
         one.key = self._new_key()
         self._write(one)
@@ -214,7 +215,7 @@ def _entity_at(instance: ObservedInstance, roster: Roster) -> EntityId | None:
     """What the world model takes it for."""
     low = np.array([instance.box.min_m], dtype=np.float32)
     high = np.array([instance.box.max_m], dtype=np.float32)
-    center = center_of(instance.box)
+    center = instance.box.center_m
     there = [thing for thing in roster.near(low, high, 0.0) if thing.label == instance.label]
     nearest = min(there, key=lambda thing: math.dist(thing.placement.position_world_m, center), default=None)
     return None if nearest is None else nearest.entity_id

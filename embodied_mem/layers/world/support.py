@@ -19,7 +19,7 @@ def find_support(thing: Thing, roster: Roster, skip_labels: tuple[str, ...]) -> 
 
     "in" when the supporter also closes above it (a shelf's board, a drawer's cabinet).
     """
-    x, y, _ = thing.box.center.tolist()
+    x, y, _ = thing.box.center_m
     probe = np.array([x, y, thing.box.min_m[2]], dtype=np.float32)
     best: tuple[float, str, EntityId] | None = None
     for other in roster.near(probe[None] - np.float32(0.02), probe[None] + np.float32(0.02), CONTACT_M):

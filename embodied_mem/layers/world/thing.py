@@ -203,8 +203,7 @@ def _color_word(mean_rgb: tuple[float, float, float]) -> str:
 
 def placement_of(box: Box) -> Placement:
     """A placement at the centre of `box`."""
-    x, y, z = box.center.tolist()
-    return Placement(position_world_m=(x, y, z), box=box)
+    return Placement(position_world_m=box.center_m, box=box)
 
 
 def moved(placement: Placement, center_world_m: Float64[np.ndarray, "3"]) -> Placement:

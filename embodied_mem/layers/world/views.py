@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import struct
@@ -53,7 +54,7 @@ class ViewLog:
         self._config = config
         self._views: list[View] = [_unpack(payload) for _, payload in repository.records(RECORD_KIND)]
         poses = np.array([view.T_world_camera for view in self._views]).reshape(-1, 4, 4)
-        self._stamps_ns = np.array([view.stamp_ns for view in self._views], dtype=np.int64)
+        self._stamps_ns = np.array([view.stamp_ns for view in self._views], dtype=np.int64)  # in order
         self._eyes, self._forward = poses[:, :3, 3], poses[:, :3, 2]
         self._num_dropped = 0
         self._from_square: dict[Square, list[int]] = defaultdict(list)
@@ -97,10 +98,10 @@ class ViewLog:
 
         What stands out was seen through; a flat thing's place lay open (nothing in front of it).
         """
-        height_m = float(np.ptp(points_world[:, 2]))
-        is_flat = height_m < 0.06
+        candidates = self._candidates(points_world.mean(axis=0), before_ns - QUIET_NS)
+        is_flat = bool(candidates) and float(np.ptp(points_world[:, 2])) < 0.06
         found = []
-        for index in self._candidates(points_world.mean(axis=0), before_ns - QUIET_NS):
+        for index in candidates:
             view = self._views[index]
             shown, through = _share_shown(view, points_world)
             if shown >= 0.95 and (is_flat or through >= 0.6):
@@ -111,40 +112,39 @@ class ViewLog:
         self, points_world: Float32[np.ndarray, "n 3"], *, before_ns: Int64[np.ndarray, "n"]
     ) -> Bool[np.ndarray, "n"]:
         """Whether the surroundings of each point had been in near view several times, well before its stamp."""
-        near = [self._around(point) for point in points_world]
+        ends = np.searchsorted(self._stamps_ns, before_ns - LONG_BEFORE_NS).tolist()
+        near = [self._around(point, end) for point, end in zip(points_world, ends, strict=True)]
         rows = np.repeat(np.arange(len(near)), [len(views) for views in near])
         views = np.array(list(itertools.chain.from_iterable(near)), dtype=np.int64)
-        shows = self._show(views, points_world[rows], before_ns[rows] - LONG_BEFORE_NS)
+        shows = self._show(views, points_world[rows])
         return np.asarray(np.bincount(rows[shows], minlength=len(near)) >= NUM_OVERVIEWS)
 
     def _candidates(self, point_world: Float[np.ndarray, "3"], before_ns: int) -> list[int]:
         """Views before a stamp that point towards a point near by."""
-        views = np.array(sorted(self._around(point_world)), dtype=np.int64)
-        found: list[int] = views[self._show(views, point_world, before_ns)].tolist()
-        return found
+        near = sorted(self._around(point_world, int(np.searchsorted(self._stamps_ns, before_ns))))
+        if not near:
+            return []
+        return list(itertools.compress(near, self._show(np.array(near), point_world)))
 
-    def _around(self, point_world: Float[np.ndarray, "3"]) -> list[int]:
-        """Views from over the nine squares around a point, in no order."""
+    def _around(self, point_world: Float[np.ndarray, "3"], end: int) -> list[int]:
+        """Views before number `end` from over the nine squares around a point, in no order."""
         column, row = _square(point_world)
         return [
             number - self._num_dropped
             for square in itertools.product((column - 1, column, column + 1), (row - 1, row, row + 1))
             if square in self._from_square
             for number in self._from_square[square]
+            if number < self._num_dropped + end
         ]
 
     def _show(
-        self,
-        views: Int64[np.ndarray, "k"],
-        points_world: Float[np.ndarray, "*k 3"],
-        before_ns: Int64[np.ndarray, "k"] | int,
+        self, views: Int64[np.ndarray, "k"], points_world: Float[np.ndarray, "*k 3"]
     ) -> Bool[np.ndarray, "k"]:
-        """Which of some views were before a stamp, and point towards a point near by."""
+        """Which of some views point towards a point near by: one for all, or one for each."""
         ahead = points_world - self._eyes[views]
         depth_m = np.einsum("vk,vk->v", ahead, self._forward[views])
         distance_m = np.sqrt(np.einsum("vk,vk->v", ahead, ahead))
-        is_before = self._stamps_ns[views] < before_ns
-        return np.asarray(is_before & (distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m))
+        return np.asarray((distance_m < CLEAR_RANGE_M) & (depth_m > 0.75 * distance_m))
 
 
 def _square(point_world: Float[np.ndarray, "3"]) -> Square:
@@ -172,13 +172,16 @@ def _shrunk(frame: Frame) -> View:
     block = max(1, -(-max(camera.width_px, camera.height_px) // SIDE_PX))
     rows, columns = camera.height_px // block, camera.width_px // block
     blocks = frame.depth_m[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    least = blocks.min(axis=1)
     middle = (block - 1) / 2
     return View(
         stamp_ns=frame.stamp_ns,
         focal_px=(camera.fx / block, camera.fy / block),
         center_px=((camera.cx - middle) / block, (camera.cy - middle) / block),
         T_world_camera=frame.T_world_camera,
-        nearest_m=np.minimum(blocks.min(axis=1).min(axis=2), 60000.0).astype(np.float16),
+        nearest_m=np.minimum(functools.reduce(np.minimum, least.transpose(2, 0, 1)), 60000.0).astype(
+            np.float16
+        ),
     )
 
 
