@@ -87,3 +87,18 @@ def test_things_are_found_by_every_label_that_they_were_given_in_order_of_age() 
     assert [one.entity_id for one in roster.called("cup")] == ["e0", "e2", "e4"]
     assert roster.called("bowl") == []
     assert roster.ordered(["e4", "e3", "e0"]) == [things[0], things[4]]
+
+
+def test_what_stands_on_a_thing_at_any_place_is_bound_to_it_until_it_stands_elsewhere() -> None:
+    roster = Roster()
+    table, shelf, cup, plate = (thing(number, np.zeros(3), np.ones(3)) for number in range(4))
+    cup.supports = {0: ("on", table.entity_id), 1: ("in", shelf.entity_id)}
+    for one in (table, shelf, plate, cup):
+        roster.add(one)
+    plate.supports[0] = ("on", table.entity_id)
+    roster.bind(plate)
+    assert roster.bound_to(table.entity_id) == [plate, cup]
+    assert roster.bound_to(shelf.entity_id) == [cup]
+    cup.supports[0] = ("on", shelf.entity_id)
+    roster.remove(plate)
+    assert roster.bound_to(table.entity_id) == roster.bound_to("e99") == []
