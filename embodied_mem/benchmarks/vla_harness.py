@@ -129,7 +129,8 @@ class MemoryPolicyServer(PredictModelServer):
             stamp_ns=np.array([stamp_ns]), images={config.camera: np.asarray(images[config.camera], dtype=np.uint8)[None]},
             proprio=np.asarray(obs["state"], dtype=np.float32)[None],
         )  # fmt: skip
-        return {"actions": np.clip(self._policy.act(observation).actions[0, 0], -1.0, 1.0)}
+        chunk = self._policy.act(observation, instruction=obs.get("task_description", ""))
+        return {"actions": np.clip(chunk.actions[0, 0], -1.0, 1.0)}
 
     def get_action_spec(self) -> dict[str, DimSpec]:
         return {"position": POSITION, "gripper": GRIPPER_CLOSE_POS}

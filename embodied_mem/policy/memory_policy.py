@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError, InvalidMessage
@@ -21,6 +21,7 @@ from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
 from embodied_mem.policy.early_exit import act_early, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
+from embodied_mem.policy.naming import Naming, told
 from embodied_mem.policy.pointing import Pointing
 from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory, without_pictures
 from embodied_mem.policy.recognition import recognised
@@ -42,6 +43,7 @@ class MemoryPolicyConfig:
         camera: whose picture it looks at.
         period_s: between the actions of a chunk.
         expert: the action expert's size.
+        words: the names of things that it knows: it tells which of them are in view, and reads them in instructions.
     """
 
     bank: BankKind = "merge"
@@ -50,11 +52,24 @@ class MemoryPolicyConfig:
     camera: str = "front"
     period_s: float = 1.0
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
+    words: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.words and not self.keeps_entries:
+            raise ConfigError(
+                f"a policy with bank={self.bank!r} keeps no entries that words could be compared with; leave words empty, or take "
+                "another bank."
+            )
 
     @property
     def keeps_entries(self) -> bool:
         """Whether its memory holds what was seen, to recognise and to think over."""
         return self.bank not in ("none", "gated")
+
+    @property
+    def cognitive_width(self) -> int:
+        """Of the cognitive token: what is seen, and how sure it is of each name."""
+        return vision.COGNITIVE_WIDTH + len(self.words)
 
     def make_memory(self, num_slots: int) -> PolicyMemory | GatedPolicyMemory:
         """An empty memory for so many robots."""
@@ -67,9 +82,7 @@ class MemoryPolicyConfig:
 
     def bank_config(self, *, num_slots: int, is_cognitive: bool) -> PerceptualBankConfig:
         """The options of one of its banks."""
-        tokens, width = (
-            (1, vision.COGNITIVE_WIDTH) if is_cognitive else (vision.NUM_TOKENS, vision.TOKEN_WIDTH)
-        )
+        tokens, width = (1, self.cognitive_width) if is_cognitive else (vision.NUM_TOKENS, vision.TOKEN_WIDTH)
         kind: Consolidating = "merge" if self.bank == "none" or self.bank == "gated" else self.bank
         return PerceptualBankConfig(
             num_slots=num_slots, num_tokens=tokens, token_width=width, capacity=self.capacity, consolidation=kind,
@@ -98,11 +111,12 @@ class MemoryPolicy(nn.Module):
         self.recognition = nn.Linear(1, width)
         self.perceive = nn.Linear(2 * vision.TOKEN_WIDTH, width)
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
-        self.understand = nn.Linear(2 * vision.COGNITIVE_WIDTH + config.proprio_width, width)
-        self.reflection = Reflection(width, config.expert.num_heads)
+        self.understand = nn.Linear(2 * config.cognitive_width + config.proprio_width, width)
+        self.reflection = Reflection(width, config.expert.num_heads, has_words=bool(config.words))
         self.reflected = nn.Linear(width, width)
         self.pointing = Pointing(width)
         self.expert = FlowExpert(config.expert)
+        self.naming = Naming(len(config.words)).requires_grad_(False) if config.words else None
         self.thresholds: tuple[float, ...] | None = None
         """For leaving the expert early; see `early_exit.solve_thresholds`."""
         self.differences: list[Tensor] | None = None
@@ -126,24 +140,27 @@ class MemoryPolicy(nn.Module):
     ) -> ActionChunk:
         """The next actions of every row; the observation is remembered.
 
-        It was trained for one task, from pictures: context and instruction are taken for the seam's sake and do not matter.
+        Of the instruction it reads the words that it knows. The context is taken for the seam's sake and does not matter.
 
         Raises:
             InvalidMessage: the camera is missing, or proprioception has another width.
         """
-        pictures, proprio = self._pictures(observation), torch.from_numpy(observation.proprio.copy())
+        images, proprio = self._images(observation), torch.from_numpy(observation.proprio.copy())
+        pictures, wanted = vision.small_pictures(images), told(self.config.words, instruction, len(images))
         stamps, slots = (
             torch.from_numpy(observation.stamp_ns.copy()),
             torch.from_numpy(observation.slots.copy()),
         )
         seen = self.scaling(pictures)
+        if self.naming is not None:
+            seen = seen[0], torch.cat([seen[1], self.naming.names(images)], dim=2)
         has_memory = self.config.bank != "none"
         remembered = self.memory.step(seen, stamps, slots) if has_memory else without_pictures(*seen)
         kept = remembered.kept
         again = recognised(self.scaling.unscaled(seen[0]), self.scaling.unscaled(kept.tokens), kept.is_kept)
         fused = remembered.perceptual, remembered.cognitive
         perceived, condition, _ = self.conditions(
-            pictures, seen, fused, remembered.kept_whole, proprio, again
+            pictures, seen, fused, remembered.kept_whole, proprio, again, wanted
         )
         actions = self._actions(self._noise(slots), perceived, condition, num_blocks)
         self.memory.decisions[slots] += 1
@@ -170,22 +187,24 @@ class MemoryPolicy(nn.Module):
         entries: Entries,
         proprio: Float[Tensor, "b p"],
         again: Float[Tensor, "b e"],
+        wanted: Float[Tensor, "b k"],
     ) -> Conditions:
         """Perceptual and cognitive tokens as seen and as fused with memory (beside each other, so that what memory adds stands
-        out), what follows from the bank's cognitive `entries`, and what the eyes see now, with what they see `again`.
+        out), what follows from the bank's cognitive `entries` and the words that are `wanted`, and what the eyes see now, with what
+        they see `again`.
         """
         tokens = self.perceive(torch.cat([seen[0], fused[0]], dim=2)) + self.places
         whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio], dim=1)
         condition, expected = self.understand(whole), torch.zeros_like(again)
         if self.config.keeps_entries:
-            thoughts = self.reflection(seen[1], entries)  # it learns from its lessons alone
+            thoughts = self.reflection(seen[1], entries, wanted)  # it learns from its lessons alone
             condition = condition + self.reflected(thoughts.thought[:, -1].detach())
             expected = thoughts.place[:, -1].detach()
         eyes = self.eyes(pictures) + self.recognition(again[:, :, None])
         pointing, seen_there = self.pointing(eyes, condition, expected)
         return Conditions(torch.cat([vision.coarser(eyes), tokens], dim=1), condition + seen_there, pointing)
 
-    def _pictures(self, observation: Observation) -> Tensor:
+    def _images(self, observation: Observation) -> UInt8[Tensor, "b h w 3"]:
         if self.config.camera not in observation.images:
             raise InvalidMessage(
                 f"the policy looks through camera {self.config.camera!r}; the observation has {sorted(observation.images)}. "
@@ -195,9 +214,7 @@ class MemoryPolicy(nn.Module):
             raise InvalidMessage(
                 f"proprio is {observation.proprio.shape[1]} wide; the policy was made for {self.config.proprio_width}."
             )
-        return vision.small_pictures(
-            torch.from_numpy(np.ascontiguousarray(observation.images[self.config.camera]))
-        )
+        return torch.from_numpy(np.ascontiguousarray(observation.images[self.config.camera]))
 
     def _actions(self, noise: Tensor, perceived: Tensor, condition: Tensor, num_blocks: int | None) -> Tensor:
         expert, rows = self.expert, len(noise)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from embodied_mem.layers.banks.blocks import TimeEmbedding
 from embodied_mem.policy import vision
+from embodied_mem.policy.naming import agreement
 from embodied_mem.policy.pointing import pointing_loss
 
 NUM_LAYERS, NUM_FREQUENCIES = 2, 32
@@ -43,9 +44,11 @@ class Thoughts(NamedTuple):
 
 
 class Reflection(nn.Module):
-    """Thinks over entries and the present."""
+    """Thinks over entries and the present: over how they looked, or, where the robot is told of a thing that it knows, over how well
+    what was named in them agrees.
+    """
 
-    def __init__(self, width: int, num_heads: int) -> None:
+    def __init__(self, width: int, num_heads: int, *, has_words: bool = False) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.enter = nn.Linear(vision.COGNITIVE_WIDTH, width)
@@ -58,18 +61,23 @@ class Reflection(nn.Module):
         self.place = nn.Sequential(
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, vision.NUM_EYE_TOKENS)
         )
+        self.agreement = nn.Linear(1, width) if has_words else None
 
-    def forward(self, now: Float[Tensor, "b 1 w"], entries: Entries) -> Thoughts:
-        """`now` is the present cognitive token, `entries` those of the bank."""
+    def forward(self, now: Float[Tensor, "b 1 w"], entries: Entries, told: Float[Tensor, "b k"]) -> Thoughts:
+        """`now` is the present cognitive token, `entries` those of the bank; `told` are the words of the instruction."""
         tokens = torch.cat([entries.tokens, now[:, None]], dim=1).flatten(2)
         seconds = torch.cat([entries.seconds, entries.now_s[:, None]], dim=1)
         is_there = torch.cat([entries.is_kept, torch.ones_like(entries.is_kept[:, :1])], dim=1)
         is_earlier = seconds[:, None, :] <= seconds[:, :, None]
         itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
         is_barred = ~((is_earlier & is_there[:, None, :]) | itself)
-        thought = self.layers(
-            self.enter(tokens) + self.time(seconds), mask=is_barred.repeat_interleave(self.num_heads, dim=0)
-        )
+        entered = self.enter(tokens[..., : vision.COGNITIVE_WIDTH])
+        if self.agreement is not None:
+            # Who is told of a thing thinks of where it was named: how views looked would be learned by heart.
+            named = agreement(tokens[..., vision.COGNITIVE_WIDTH :], told, is_there)[..., None]
+            entered = torch.where(told.any(dim=1)[:, None, None], self.agreement(named), entered)
+        entered = entered + self.time(seconds)
+        thought = self.layers(entered, mask=is_barred.repeat_interleave(self.num_heads, dim=0))
         return Thoughts(thought, self.hidden(thought), self.place(thought))
 
 

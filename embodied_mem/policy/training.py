@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from embodied_mem.errors import ConfigError
 from embodied_mem.policy import vision
 from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION, read_checkpoint
+from embodied_mem.policy.learning_rate import rate_at
 from embodied_mem.policy.memory_policy import (
     Conditions,
     MemoryPolicy,
@@ -37,6 +37,7 @@ class TrainingConfig:
     """How it is trained.
 
     Attributes:
+        naming: steps in which it learns to name what it sees, before all else, where there are names to learn.
         lessons: steps of the optimiser in which it learns to think over what it remembers; they come first.
         steps, batch_size: of the optimiser.
         learning_rate, lesson_rate, weight_decay: AdamW's; each rate rises for 50 steps and falls along a cosine.
@@ -46,6 +47,7 @@ class TrainingConfig:
         checkpoint_every: steps.
     """
 
+    naming: int = 1500
     lessons: int = 600
     steps: int = 600
     batch_size: int = 48
@@ -58,8 +60,9 @@ class TrainingConfig:
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
-        if self.lessons < 0:
-            raise ConfigError(f"training.lessons is {self.lessons}; it must be at least 0.")
+        for name in ("naming", "lessons"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be at least 0.")
         for name in ("steps", "batch_size", "draws", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}; it must be at least 1.")
@@ -91,11 +94,13 @@ class Trainer:
         about: Mapping[str, str] | None = None,
         device: str | None = None,
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch_device(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.policy = MemoryPolicy(policy)
         self.policy.scaling.load_state_dict(data.scaling.state_dict())
+        if self.policy.naming is not None and data.naming is not None:
+            self.policy.naming.load_state_dict(data.naming.state_dict())
         self.policy.to(self.device)
         self.seed, self.about = seed, dict(about or {})
         self.training, self.data = training, data
@@ -162,8 +167,15 @@ class Trainer:
             "training": dataclasses.asdict(self.training),
             "about": self._says(),
         }
+        # Options that came after it was written had their defaults.
+        defaults = {
+            "policy": dataclasses.asdict(MemoryPolicyConfig()),
+            "training": dataclasses.asdict(TrainingConfig()),
+            "about": {},
+        }
         for part, options in ours.items():
-            differing = sorted(key for key, value in options.items() if state[part].get(key) != value)
+            theirs = {**defaults[part], **state[part]}
+            differing = sorted(key for key, value in options.items() if theirs.get(key) != value)
             if differing:
                 raise ConfigError(
                     f"{path} was made with other options of {part}: {differing}. Give the same ones, or another folder."
@@ -186,10 +198,10 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
         training, lessons = self.training, self.num_lessons
         if self.step < lessons:
-            rate = training.lesson_rate * _rate(self.step, lessons)
+            rate = training.lesson_rate * rate_at(self.step, lessons)
             loss = self._lesson(samples, generator)
         else:
-            rate = training.learning_rate * _rate(self.step - lessons, training.steps)
+            rate = training.learning_rate * rate_at(self.step - lessons, training.steps)
             loss = self._practice(samples, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -208,7 +220,7 @@ class Trainer:
         hidden = torch.stack([data.hidden[e][at] for (e, _), at in zip(samples, moments, strict=True)])
         places = torch.stack([data.places[e][at] for (e, _), at in zip(samples, moments, strict=True)])
         is_none = moments < 0
-        thoughts = self.policy.reflection(now, replay.whole)
+        thoughts = self.policy.reflection(now, replay.whole, self._told(samples))
         return lesson_loss(
             thoughts,
             hidden.masked_fill(is_none, UNKNOWN).to(self.device),
@@ -246,9 +258,19 @@ class Trainer:
         replay = self._replay(samples, generator)
         fused = self._fused(samples, (tokens, whole), replay)
         conditions = self.policy.conditions(
-            vision.small_pictures(images), (tokens, whole), fused, replay.whole, proprio, again
+            vision.small_pictures(images),
+            (tokens, whole),
+            fused,
+            replay.whole,
+            proprio,
+            again,
+            self._told(samples),
         )
         return conditions, wanted, places
+
+    def _told(self, samples: np.ndarray) -> Tensor:
+        """The words of the instruction that each sample has."""
+        return self.data.told[torch.from_numpy(samples[:, 0])].to(self.device)
 
     def _replay(self, samples: np.ndarray, generator: torch.Generator) -> Replay:
         """What is held before these samples, had each wait lasted longer by what is drawn."""
@@ -288,6 +310,11 @@ class Trainer:
         return perceptual, cognitive
 
 
+def torch_device(name: str | None) -> torch.device:
+    """The device of that name; None is a GPU where there is one."""
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
 class Replay(NamedTuple):
     """What is held before samples, of perceptual and of cognitive tokens (`whole`); which step each of `whole` is, where it is one alone
     (else `UNKNOWN`); and when all steps of the episodes were.
@@ -324,10 +351,3 @@ def _side_by_side(table: Sequence[Tensor], samples: np.ndarray) -> Float[Tensor,
 def _chunk(one: Demonstration, step: int, horizon: int) -> Float32[np.ndarray, "h a"]:
     """The next actions, the last one repeated at the episode's end."""
     return one.actions[np.minimum(np.arange(step, step + horizon), len(one.actions) - 1)]
-
-
-def _rate(step: int, num_steps: int) -> float:
-    warm = min(50, max(1, num_steps // 10))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, num_steps - warm)))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
-from embodied_mem.errors import InvalidMessage
+from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.policy import vision
 from embodied_mem.policy.memory_policy import MemoryPolicyConfig
+from embodied_mem.policy.naming import Naming, told
 from embodied_mem.policy.recognition import contrasts, nothing_recognised, seen_again
 from embodied_mem.policy.reflection import NUM_VALUES, UNKNOWN
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded
@@ -21,6 +23,14 @@ PICTURES_FROM = 50
 """How many demonstrations the scaling of tokens is taken from."""
 DEMOS_AT_ONCE = 64
 """Pictures of so many are taken together: small tables kept between large passing ones would fragment memory."""
+
+
+class Thing(NamedTuple):
+    """Something in view: what it is called, and where in the picture its middle is (column and row as parts of the picture)."""
+
+    name: str
+    column: float
+    row: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +45,8 @@ class Demonstration:
         hidden: the value of what was hidden, from the wait on known to the teacher (-1: not known; nor is 16 or more).
         places: where in the picture the action takes place, or what is to be watched is (column and row as parts of the picture;
             NaN: nowhere); known to the teacher, learned from and not seen.
+        instruction: what the robot is told, all through the episode.
+        things: what is in view, as the teacher calls it; nothing where no names are to be learned.
     """
 
     images: UInt8[np.ndarray, "t h w 3"]
@@ -45,15 +57,28 @@ class Demonstration:
     num_before: int
     hidden: int
     places: Float32[np.ndarray, "t 2"]
+    instruction: str = ""
+    things: tuple[tuple[Thing, ...], ...] = ()
 
 
 class TrainingSet:
-    """Demonstrations as tables of frames, with what the banks would hold before each of them."""
+    """Demonstrations as tables of frames, with what the banks would hold before each of them; `naming` names what they show, for a
+    policy that knows words.
+    """
 
-    def __init__(self, demonstrations: Sequence[Demonstration], config: MemoryPolicyConfig) -> None:
+    def __init__(
+        self,
+        demonstrations: Sequence[Demonstration],
+        config: MemoryPolicyConfig,
+        naming: Naming | None = None,
+    ) -> None:
         if not demonstrations:
             raise InvalidMessage("there are no demonstrations to learn from; record some first.")
-        self.config = config
+        if (naming is None) == bool(config.words):
+            raise ConfigError(
+                f"the policy knows {len(config.words)} words, and its naming is {naming}; a policy needs `naming` if it knows any."
+            )
+        self.config, self.naming = config, naming
         self.num_frames = max(len(one.images) for one in demonstrations)
         self.tokens: list[Tensor] = []
         self.whole: list[Tensor] = []
@@ -68,6 +93,9 @@ class TrainingSet:
             lengths = [len(one.images) for one in part]
             pictures = vision.small_pictures(torch.from_numpy(np.concatenate([one.images for one in part])))
             tokens, whole = self.scaling(pictures)
+            if naming is not None:
+                named = [naming.names(torch.from_numpy(one.images)) for one in part]
+                whole = torch.cat([whole, torch.cat(named)], dim=2)
             self.tokens += tokens.split(lengths)
             self.whole += whole.split(lengths)
         if config.keeps_entries:
@@ -78,6 +106,7 @@ class TrainingSet:
             self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
         self.places = [torch.from_numpy(one.places) for one in demonstrations]
         self.hidden = [_known(one) for one in demonstrations]
+        self.told = told(config.words, [one.instruction for one in demonstrations], len(demonstrations))
         self.again = [self._seen_again(episode) for episode in range(len(demonstrations))]
         self.samples = np.array(
             [sample for e, one in enumerate(demonstrations) for sample in _decisions(e, one)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from embodied_mem.benchmarks.policy import experiments
+from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS
 from embodied_mem.benchmarks.policy.experiments import Scores
 from embodied_mem.benchmarks.policy.memory_tasks import (
     GOALS,
@@ -18,7 +19,7 @@ from embodied_mem.benchmarks.policy.memory_tasks import (
     recipe,
     task_rows,
 )
-from embodied_mem.benchmarks.policy.tabletop import DEMO_SEEDS, _right_choice, demonstrate, make_env
+from embodied_mem.benchmarks.policy.tabletop import _right_choice, demonstrate, make_env
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 
 

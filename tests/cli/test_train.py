@@ -11,9 +11,9 @@ pytest.importorskip("hydra")
 
 from click.testing import CliRunner
 
+from embodied_mem.benchmarks.policy.closed_loop import Outcome
 from embodied_mem.benchmarks.policy.experiments import followed, wilson
 from embodied_mem.benchmarks.policy.run_configs import TrainConfig
-from embodied_mem.benchmarks.policy.tabletop import Outcome
 from embodied_mem.cli import compose
 from embodied_mem.cli.main import cli
 from embodied_mem.errors import ConfigError, StoreError

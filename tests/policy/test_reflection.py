@@ -10,6 +10,7 @@ from embodied_mem.policy.pointing import pointing_loss
 from embodied_mem.policy.reflection import UNKNOWN, Entries, Reflection, Thoughts, lesson_loss
 
 NUM_ENTRIES = 5
+NO_WORDS = torch.zeros(1, 0)
 
 
 def entries(tokens: Tensor, is_kept: list[bool] | None = None) -> Entries:
@@ -27,7 +28,7 @@ def drawn() -> tuple[Reflection, Tensor, Tensor]:
 def test_what_was_thought_earlier_does_not_depend_on_what_came_later() -> None:
     reflection, now, tokens = drawn()
     other = torch.cat([tokens[:, :3], torch.randn_like(tokens[:, 3:])], dim=1)
-    ours, theirs = reflection(now, entries(tokens)).thought, reflection(now, entries(other)).thought
+    ours, theirs = (reflection(now, entries(one), NO_WORDS).thought for one in (tokens, other))
     assert torch.allclose(ours[:, :3], theirs[:, :3], atol=1e-5)
     assert not torch.allclose(ours[:, -1], theirs[:, -1], atol=1e-3)
 
@@ -39,10 +40,10 @@ def test_rows_may_lie_in_any_order_and_empty_ones_do_not_count() -> None:
     order = torch.tensor([3, 2, 0, 4, 1])
     mixed = Entries(one.tokens[:, order], one.seconds[:, order], one.is_kept[:, order], one.now_s)
     noisy = mixed._replace(tokens=torch.where(mixed.is_kept[..., None, None], mixed.tokens, 7.0))
-    expected = reflection(now, one).thought[:, -1]
-    assert torch.allclose(reflection(now, noisy).thought[:, -1], expected, atol=1e-5)
+    expected = reflection(now, one, NO_WORDS).thought[:, -1]
+    assert torch.allclose(reflection(now, noisy, NO_WORDS).thought[:, -1], expected, atol=1e-5)
     fewer = Entries(tokens[:, :3], one.seconds[:, :3], one.is_kept[:, :3], one.now_s)
-    assert torch.allclose(reflection(now, fewer).thought[:, -1], expected, atol=1e-5)
+    assert torch.allclose(reflection(now, fewer, NO_WORDS).thought[:, -1], expected, atol=1e-5)
 
 
 def test_a_lesson_is_learned_where_the_teacher_knows_something() -> None:

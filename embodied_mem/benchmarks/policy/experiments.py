@@ -12,21 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, TEST_SEEDS, Outcome, evaluate
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
-from embodied_mem.benchmarks.policy.tabletop import (
-    DEMO_SEEDS,
-    TEST_SEEDS,
-    Outcome,
-    demonstrate,
-    evaluate,
-    make_env,
-)
+from embodied_mem.benchmarks.policy.workplaces import workplace_of
 from embodied_mem.errors import ConfigError, StoreError
 from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint
 from embodied_mem.policy.early_exit import least_compute, solve_thresholds
-from embodied_mem.policy.memory_policy import MemoryPolicy
-from embodied_mem.policy.training import Progress, Trainer
-from embodied_mem.policy.training_set import TrainingSet
+from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
+from embodied_mem.policy.naming import Naming
+from embodied_mem.policy.naming_lessons import known_words, learn_naming
+from embodied_mem.policy.training import Progress, Trainer, torch_device
+from embodied_mem.policy.training_set import Demonstration, TrainingSet
 
 CALIBRATION_EPISODES, CALIBRATION_ROUNDS = 60, 4
 SPARED = 0.015
@@ -84,9 +80,12 @@ def run_training(
     if goes_on:
         read_checkpoint(checkpoint)  # before the work, not after it
     first = DEMO_SEEDS + config.seed * SEEDS_APART
-    demonstrations = demonstrate(config.task, range(first, first + config.demos), on_demo)
+    place = workplace_of(config.task)
+    demonstrations = place.demonstrate(config.task, range(first, first + config.demos), on_demo)
+    policy = fitted(replace(config.policy, camera=place.CAMERA), demonstrations)
+    naming = _naming(config, policy, demonstrations, checkpoint if goes_on else None)
     trainer = Trainer(
-        config.policy, config.training, TrainingSet(demonstrations, config.policy), seed=config.seed,
+        policy, config.training, TrainingSet(demonstrations, policy, naming), seed=config.seed,
         about={"task": config.task, "demos": str(config.demos)}, device=config.device,
     )  # fmt: skip
     if goes_on:
@@ -94,6 +93,31 @@ def run_training(
     trainer.run(on_step=on_step, checkpoint=checkpoint)
     (folder / "curve.json").write_text(json.dumps({"loss": [round(one, 5) for one in trainer.losses]}) + "\n")
     return checkpoint
+
+
+def fitted(config: MemoryPolicyConfig, demonstrations: Sequence[Demonstration]) -> MemoryPolicyConfig:
+    """The options of a policy that can act as in these demonstrations, and knows the words for what is seen in them."""
+    first = demonstrations[0]
+    return replace(
+        config, proprio_width=first.proprio.shape[1], words=known_words(demonstrations) if config.keeps_entries else (),
+        expert=replace(config.expert, action_width=first.actions.shape[1]),
+    )  # fmt: skip
+
+
+def _naming(
+    config: TrainConfig,
+    policy: MemoryPolicyConfig,
+    demonstrations: Sequence[Demonstration],
+    checkpoint: Path | None,
+) -> Naming | None:
+    """What names the policy's words, if it knows any: that of the checkpoint to go on from, or one that is taught now."""
+    if not policy.words:
+        return None
+    before = None if checkpoint is None else load_policy(checkpoint)
+    if before is not None and before.config.words == policy.words:
+        return before.naming
+    steps, device = config.training.naming, torch_device(config.device)
+    return learn_naming(demonstrations, policy.words, steps=steps, seed=config.seed, device=device)
 
 
 def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = lambda _: None) -> Scores:
@@ -150,7 +174,7 @@ def leave_early(policy: MemoryPolicy, task: str, compute: float) -> None:
 
 def scores(task: str, outcomes: Sequence[Outcome], *, at_once: int, is_swapped: bool = False) -> Scores:
     """Outcomes in numbers."""
-    env = make_env(task)
+    env = workplace_of(task).make_env(task)
     chance = float(env.unwrapped.task.facts.chance)
     env.close()
     return Scores(

@@ -1,23 +1,20 @@
-"""Our policy on the tabletop memory tasks: demonstrations by the scripted expert, and closed-loop episodes."""
+"""Our policy on the tabletop memory tasks: demonstrations by the scripted expert, how episodes begin and end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from embodied_mem.policy.memory_policy import MemoryPolicy
-from embodied_mem.policy.seam import Observation
+from embodied_mem.benchmarks.policy.workplaces import Seen
 from embodied_mem.policy.training_set import Demonstration
 
+CAMERA = "front"
 IMAGE_PX = 128
 WATCHED = {"ShellGameSwap": "cup{hidden}"}
 """What is to be watched while there is nothing to do: a prop's name, with the hidden variable in it."""
-DEMO_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000
-"""Where the seeds of demonstrations and of evaluation begin: no episode is in both."""
 
 
 def make_env(task: str, **options: Any) -> Any:
@@ -28,7 +25,7 @@ def make_env(task: str, **options: Any) -> Any:
 
     chosen = {
         "image_size": (IMAGE_PX, IMAGE_PX),
-        "cameras": ("front",),
+        "cameras": (CAMERA,),
         "obs_modes": ("rgb",),
         "delay": 2,
         **options,
@@ -89,72 +86,20 @@ def _place(task: str, episode: Any, observation: Any, action: np.ndarray) -> Flo
     return np.array([(column / depth + 0.5) / width, (row / depth + 0.5) / height], dtype=np.float32)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How an episode ended. `failure` is recall (a wrong choice), motor (deeds, but no choice), no_commit, or ''.
-
-    `right` is the choice that would have been right, `chosen` the one that was made (-1: none).
-    """
-
-    seed: int
-    success: bool
-    failure: str
-    right: int
-    chosen: int
-    num_steps: int
+def begin(envs: Sequence[Any], seeds: Sequence[int], *, in_pairs: bool) -> list[Seen]:
+    """Episodes of these seeds. Neighbours are asked the same whatever the seeds are."""
+    return [env.reset(seed=seed) for env, seed in zip(envs, seeds, strict=True)]
 
 
-def evaluate(
-    policy: MemoryPolicy,
-    task: str,
-    seeds: Sequence[int],
-    *,
-    delay: int = 2,
-    num_blocks: int | None = None,
-    swap: bool = False,
-    on_episode: Callable[[int], None] = lambda _: None,
-) -> list[Outcome]:
-    """Closed-loop episodes, as many at once as the policy has slots.
-
-    With `swap` the memories of neighbouring episodes are exchanged when both have come to the choice.
-    """
-    outcomes: list[Outcome] = []
-    envs = [make_env(task, delay=delay) for _ in range(min(policy.num_slots, len(seeds)))]
-    try:
-        for first in range(0, len(seeds), len(envs)):
-            part = seeds[first : first + len(envs)]
-            outcomes += list(_together(policy, envs[: len(part)], part, num_blocks=num_blocks, swap=swap))
-            on_episode(len(outcomes))
-    finally:
-        for env in envs:
-            env.close()
-    return outcomes
+def is_choosing(env: Any) -> bool:
+    """Whether the gate is open and the choice is to be made."""
+    return bool(env.unwrapped.episode.phase == "choice")
 
 
-def _together(
-    policy: MemoryPolicy, envs: Sequence[Any], seeds: Sequence[int], *, num_blocks: int | None, swap: bool
-) -> Iterator[Outcome]:
-    policy.reset()
-    seen = [env.reset(seed=seed) for env, seed in zip(envs, seeds, strict=True)]
-    running, num_steps = list(range(len(envs))), [0] * len(envs)
-    waiting: dict[int, bool] = {}
-    while running:
-        if swap:
-            _exchange(policy, envs, waiting)
-        acting = [row for row in running if not (swap and _waits(row, envs, waiting))]
-        chunk = policy.act(_observation(policy, seen, acting), num_blocks=num_blocks)
-        for row, actions in zip(acting, chunk.actions, strict=True):
-            observation, _, terminated, truncated, info = envs[row].step(np.clip(actions[0], -1.0, 1.0))
-            seen[row] = (observation, info)
-            num_steps[row] += 1
-            if terminated or truncated:
-                running.remove(row)
-    for row, (env, seed) in enumerate(zip(envs, seeds, strict=True)):
-        episode, info = env.unwrapped.episode, seen[row][1]
-        yield Outcome(
-            seed=seed, success=bool(info["success"]), failure=str(info["failure"]), right=_right_choice(episode),
-            chosen=-1 if episode.choice is None else episode.choice.index, num_steps=num_steps[row],
-        )  # fmt: skip
+def choices(env: Any, last_action: Any) -> tuple[int, int]:
+    """The right choice, and the one that was made."""
+    episode = env.unwrapped.episode
+    return _right_choice(episode), -1 if episode.choice is None else episode.choice.index
 
 
 def _right_choice(episode: Any) -> int:
@@ -164,28 +109,3 @@ def _right_choice(episode: Any) -> int:
     task, layout, hidden = episode.task, episode.layout, episode.hidden
     choices = range(task.facts.num_choices)
     return next((index for index in choices if task.is_right(Choice(index=index), layout, hidden)), -1)
-
-
-def _observation(policy: MemoryPolicy, seen: Sequence[Any], rows: Sequence[int]) -> Observation:
-    return Observation(
-        stamp_ns=np.array([seen[row][1]["stamp_ns"] for row in rows], dtype=np.int64),
-        images={policy.config.camera: np.stack([seen[row][0]["rgb"] for row in rows])},
-        proprio=np.stack([seen[row][0]["proprio"] for row in rows]), slots=np.array(rows, dtype=np.int64),
-    )  # fmt: skip
-
-
-def _waits(row: int, envs: Sequence[Any], is_swapped: dict[int, bool]) -> bool:
-    """Whether an episode has come to its choice while its neighbour has not."""
-    other = row ^ 1
-    if other >= len(envs) or is_swapped.get(row // 2):
-        return False
-    return bool(envs[row].unwrapped.episode.phase == "choice")
-
-
-def _exchange(policy: MemoryPolicy, envs: Sequence[Any], is_swapped: dict[int, bool]) -> None:
-    """Swap the memories of every pair that has come to the choice."""
-    for pair in range(len(envs) // 2):
-        rows = (2 * pair, 2 * pair + 1)
-        if not is_swapped.get(pair) and all(envs[row].unwrapped.episode.phase == "choice" for row in rows):
-            policy.memory.exchange(*rows)
-            is_swapped[pair] = True

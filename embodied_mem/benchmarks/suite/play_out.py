@@ -138,7 +138,8 @@ def play_out(cell: Cell, seeds: tuple[int, ...], on_picture: OnPicture | None = 
 def _one(env: Any, cell: Cell, memory: TaskMemory, seed: int, on_picture: OnPicture | None) -> Outcome:
     observation, info = env.reset(seed=seed)
     memory.reset()
-    policy = make_policy(cell.policy, env, cell.task, np.random.default_rng([POLICY_STREAM, seed]))
+    rng = np.random.default_rng([POLICY_STREAM, seed])
+    policy = make_policy(cell.policy, env, cell.task, rng, instruction=observation["instruction"])
     num_steps, is_over = 0, False
     while not is_over:
         frame = to_frame(observation, info, env.category_names)

@@ -94,13 +94,16 @@ class RandomPolicy:
 class CheckpointPolicy:
     """A checkpoint of `embodied-mem train`, for the task that it was trained on; its banks are its memory."""
 
-    def __init__(self, policy: MemoryPolicy, rng: np.random.Generator) -> None:
-        self._policy = policy
+    def __init__(
+        self, policy: MemoryPolicy, rng: np.random.Generator, *, action_space: Any, instruction: str
+    ) -> None:
+        self._policy, self._action_space, self._instruction = policy, action_space, instruction
         policy.reset()
         # Its noise goes by the number of its decision: begun anew, an episode is a function of its seed.
         policy.memory.decisions.fill_(int(rng.integers(2**31)))
 
     def act(self, frame: Frame, memory: TaskMemory, proprio: Proprio) -> Action:
+        from embodied_mem.benchmarks.policy.closed_loop import as_env_action
         from embodied_mem.policy.seam import Observation
 
         assert frame.rgb is not None, "a frame for the suite carries rgb"
@@ -108,8 +111,8 @@ class CheckpointPolicy:
             stamp_ns=np.array([frame.stamp_ns]), images={self._policy.config.camera: frame.rgb[None]},
             proprio=proprio[None],
         )  # fmt: skip
-        action: Action = np.clip(self._policy.act(observation).actions[0, 0], -1.0, 1.0)
-        return action
+        chunk = self._policy.act(observation, instruction=self._instruction)
+        return as_env_action(self._action_space, chunk.actions[0, 0])
 
 
 MakePolicy = Callable[[Any, str, np.random.Generator], Policy]
@@ -158,10 +161,12 @@ def can_act_on(name: str, task: str) -> bool:
     return about(Path(name)).get("task") == task
 
 
-def make_policy(name: str, env: Any, task: str, rng: np.random.Generator) -> Policy:
+def make_policy(name: str, env: Any, task: str, rng: np.random.Generator, *, instruction: str = "") -> Policy:
     """A policy for one episode: by name, from a checkpoint, or by a maker of somebody else's (`module:attribute`)."""
     if name.endswith(CHECKPOINT):
-        return CheckpointPolicy(_checkpoint(name), rng)
+        return CheckpointPolicy(
+            _checkpoint(name), rng, action_space=env.action_space, instruction=instruction
+        )
     if ":" in name:
         module, _, attribute = name.partition(":")
         try:
