@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from embodied_mem.policy.learning_rate import rate_at
 from embodied_mem.policy.naming import CELL_PX, HEIGHT_PX, WIDTH_PX, Naming, brightness, naming_pictures
+from embodied_mem.policy.training import Progress, rate_at
 from embodied_mem.policy.training_set import Demonstration, Thing
 
 WINDOW_PX = 48
@@ -42,7 +42,7 @@ def learn_naming(
     steps: int,
     seed: int,
     device: torch.device,
-    on_step: Callable[[int, float], None] = lambda _, __: None,
+    on_step: Callable[[Progress], None] = lambda _: None,
 ) -> Naming:
     """A network that names the kinds `words`, taught for so many steps; the same seed gives the same one on a CPU."""
     with torch.random.fork_rng(devices=[]):
@@ -59,7 +59,7 @@ def learn_naming(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(naming.parameters(), 1.0)
         optimizer.step()
-        on_step(step + 1, float(loss.detach()))
+        on_step(Progress(step=step + 1, num_steps=steps, loss=float(loss.detach())))
     return naming.cpu().eval()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,6 @@ from torch.nn.utils.rnn import pad_sequence
 from embodied_mem.errors import ConfigError
 from embodied_mem.policy import vision
 from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION, read_checkpoint
-from embodied_mem.policy.learning_rate import rate_at
 from embodied_mem.policy.memory_policy import (
     Conditions,
     MemoryPolicy,
@@ -351,3 +351,11 @@ def _side_by_side(table: Sequence[Tensor], samples: np.ndarray) -> Float[Tensor,
 def _chunk(one: Demonstration, step: int, horizon: int) -> Float32[np.ndarray, "h a"]:
     """The next actions, the last one repeated at the episode's end."""
     return one.actions[np.minimum(np.arange(step, step + horizon), len(one.actions) - 1)]
+
+
+def rate_at(step: int, num_steps: int) -> float:
+    """What part of the highest rate is used at a step: it rises for up to 50 steps, then falls along a cosine."""
+    warm = min(50, max(1, num_steps // 10))
+    if step < warm:
+        return (step + 1) / warm
+    return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, num_steps - warm)))

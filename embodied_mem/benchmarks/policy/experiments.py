@@ -83,7 +83,7 @@ def run_training(
     place = workplace_of(config.task)
     demonstrations = place.demonstrate(config.task, range(first, first + config.demos), on_demo)
     policy = fitted(replace(config.policy, camera=place.CAMERA), demonstrations)
-    naming = _naming(config, policy, demonstrations, checkpoint if goes_on else None)
+    naming = _naming(config, policy, demonstrations, checkpoint if goes_on else None, on_step)
     trainer = Trainer(
         policy, config.training, TrainingSet(demonstrations, policy, naming), seed=config.seed,
         about={"task": config.task, "demos": str(config.demos)}, device=config.device,
@@ -109,6 +109,7 @@ def _naming(
     policy: MemoryPolicyConfig,
     demonstrations: Sequence[Demonstration],
     checkpoint: Path | None,
+    on_step: Callable[[Progress], None],
 ) -> Naming | None:
     """What names the policy's words, if it knows any: that of the checkpoint to go on from, or one that is taught now."""
     if not policy.words:
@@ -117,7 +118,9 @@ def _naming(
     if before is not None and before.config.words == policy.words:
         return before.naming
     steps, device = config.training.naming, torch_device(config.device)
-    return learn_naming(demonstrations, policy.words, steps=steps, seed=config.seed, device=device)
+    return learn_naming(
+        demonstrations, policy.words, steps=steps, seed=config.seed, device=device, on_step=on_step
+    )
 
 
 def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = lambda _: None) -> Scores:

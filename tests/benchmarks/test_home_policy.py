@@ -1,0 +1,75 @@
+"""Our policy in a home: what the expert shows of it, and that it is trained and evaluated as at the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embodied_mem.benchmarks.policy import home, tabletop
+from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, as_env_action
+from embodied_mem.benchmarks.policy.experiments import run_evaluation, run_training
+from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
+from embodied_mem.benchmarks.policy.workplaces import workplace_of
+from embodied_mem.policy.checkpoints import load_policy
+from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.policy.naming import words_in
+from embodied_mem.policy.naming_lessons import known_words
+from embodied_mem.policy.training import TrainingConfig
+
+pytestmark = pytest.mark.mujoco
+TASK = "FetchSeenObject"
+
+
+def test_the_expert_shows_every_place_of_a_home_in_turn_and_the_teacher_names_what_is_seen() -> None:
+    episodes = home.demonstrate(TASK, range(DEMO_SEEDS, DEMO_SEEDS + 5))
+    assert [one.hidden for one in episodes] == [0, 1, 2, 3, 4]
+    (instruction,) = {one.instruction for one in episodes}
+    (wanted,) = words_in(known_words(episodes), instruction)
+    for one in episodes:
+        assert one.num_before == 6
+        assert one.actions[:5].argmax(axis=1).tolist() == [0, 1, 2, 3, 4]
+        assert int(one.actions[-1].argmax()) == 5 + one.hidden
+        assert set(np.unique(one.actions)) == {-1.0, 1.0}
+        views = [view for view, things in enumerate(one.things) if wanted in {thing.name for thing in things}]
+        assert views == [1 + one.hidden]  # the first view is from the hallway
+        assert all(
+            0.0 < part < 1.0
+            for things in one.things
+            for thing in things
+            for part in (thing.column, thing.row)
+        )
+
+
+def test_pairs_that_exchange_memories_are_in_one_home_and_look_for_one_thing() -> None:
+    envs = [home.make_env(TASK) for _ in range(2)]
+    seen = home.begin(envs, [DEMO_SEEDS, DEMO_SEEDS + 1], in_pairs=True)
+    assert seen[0][0]["instruction"] == seen[1][0]["instruction"]
+    assert np.array_equal(seen[0][0]["rgb"], seen[1][0]["rgb"])
+    rights = [home.choices(env, 5 + 3) for env in envs]
+    assert rights[0][0] != rights[1][0]
+    assert [chosen for _, chosen in rights] == [3, 3]
+    assert home.choices(envs[0], 4)[1] == -1
+    assert as_env_action(envs[0].action_space, np.array([-1.0, 0.2, 0.9, 0.1], dtype=np.float32)) == 2
+    for env in envs:
+        env.close()
+    assert workplace_of(TASK) is home
+    assert workplace_of("RearrangeBlock") is tabletop
+
+
+def test_a_policy_is_trained_in_homes_gone_on_with_and_evaluated(tmp_path: Path) -> None:
+    training = TrainingConfig(naming=1, lessons=1, steps=1, batch_size=4)
+    config = TrainConfig(
+        task=TASK, demos=5, training=training, expert=FlowExpertConfig(width=16, num_blocks=2), out=str(tmp_path), device="cpu",
+    )  # fmt: skip
+    checkpoint = run_training(config)
+    policy = load_policy(checkpoint)
+    assert (policy.config.camera, policy.config.expert.action_width) == ("head", 10)
+    assert policy.naming is not None
+    assert len(policy.config.words) >= 5
+    written = checkpoint.read_bytes()
+    run_training(config)
+    assert checkpoint.read_bytes() == written  # nothing was left to do
+    found = run_evaluation(EvalConfig(checkpoint=str(checkpoint), episodes=2, at_once=2, swap=True))
+    assert (found.episodes, found.chance) == (2, 0.2)
