@@ -99,14 +99,16 @@ def resumed(key: int, showing: Showing) -> Followed:
 
 def side_of(instance: ObservedInstance, frame: Frame) -> tuple[float, float, float]:
     """From which side the camera sees it."""
-    away = np.subtract(instance.box.center_m, frame.T_world_camera[:3, 3])
-    x, y, z = (away / max(float(np.linalg.norm(away)), 1e-9)).tolist()
-    return (x, y, z)
+    (x, y, z), eye = instance.box.center_m, frame.T_world_camera[:3, 3].tolist()
+    distance_m = max(math.dist((x, y, z), eye), 1e-9)
+    return (x - eye[0]) / distance_m, (y - eye[1]) / distance_m, (z - eye[2]) / distance_m
 
 
 def is_same_view(one: Followed, instance: ObservedInstance, frame: Frame) -> bool:
     """Whether it is seen from the same side, and the same part of it: then only a change of colour makes a difference."""
-    if one.looks is None or float(np.dot(side_of(instance, frame), one.side)) < SAME_SIDE:
+    if one.looks is None:
+        return False
+    if sum(a * b for a, b in zip(side_of(instance, frame), one.side, strict=True)) < SAME_SIDE:
         return False
     corners = zip(one.box.min_m + one.box.max_m, instance.box.min_m + instance.box.max_m, strict=True)
     return max(abs(a - b) for a, b in corners) < one.near_m

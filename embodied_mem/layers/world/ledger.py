@@ -45,7 +45,7 @@ class Ledger:
     def publish(self, thing: Thing, known_ns: int) -> tuple[Change, ...]:
         """Bring facts and changes of `thing` up to date; returns the changes that are new."""
         told, grounds = self._told.get(thing.entity_id), _grounds(thing, self._config)
-        grounds_of_changes = (thing.arrived_after_ns, thing.num_views >= CONFIRMED_VIEWS)
+        grounds_of_changes = _grounds_of_changes(thing, self._config)
         are_facts_told = told is not None and told.grounds == grounds and self._is_at(thing, told.places)
         if told is not None and are_facts_told and told.grounds_of_changes == grounds_of_changes:
             return ()
@@ -53,9 +53,7 @@ class Ledger:
         if told is None or not are_facts_told:
             wanted = self._wanted_facts(thing, sojourns, known_ns)
             facts = self._publish_facts(thing.entity_id, wanted, known_ns)
-            placements = [
-                fact.value for fact in facts if isinstance(fact.value, Placement)
-            ]  # of each sojourn
+            placements = [fact.value for fact in facts if isinstance(fact.value, Placement)]  # one a sojourn
             places = list(zip([stay.place_index for stay in sojourns], placements, strict=True))
         else:
             places = told.places
@@ -190,6 +188,13 @@ def _grounds(thing: Thing, config: WorldConfig) -> tuple[object, ...]:
         thing.label, thing.color, thing.status, thing.first_seen_ns, runs, tuple(thing.supports.items()),
         tuple(thing.states),
     )  # fmt: skip
+
+
+def _grounds_of_changes(thing: Thing, config: WorldConfig) -> tuple[object, ...]:
+    """What changes depend on beside what facts do; a second look also checks that they are still where the thing is."""
+    enough = max(2, config.misses_to_close)
+    looks = tuple(min(run.num_looks, enough) for run in thing.runs)
+    return thing.arrived_after_ns, thing.num_views >= CONFIRMED_VIEWS, looks
 
 
 def _drift_m(a: Placement, b: Placement) -> float:

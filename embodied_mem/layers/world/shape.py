@@ -68,13 +68,17 @@ class Shape:
 
     def _see_again(self, slots: Int64[np.ndarray, "k"], seen: Float32[np.ndarray, "k 11"]) -> None:
         """Put cells of one view together with known ones; `points_world` that were handed out stay as they are."""
-        known = self._cells[slots]
+        is_all = len(slots) == len(self)
+        known = self._cells if is_all else self._cells[slots]
         joined = known + seen
         joined[:, MEAN] = (known[:, MEAN] * known[:, HITS, None] + seen[:, MEAN]) / joined[:, HITS, None]
         np.minimum(known[:, LOW], seen[:, LOW], out=joined[:, LOW])
         np.maximum(known[:, HIGH], seen[:, HIGH], out=joined[:, HIGH])
-        self._cells = self._cells.copy()
-        self._cells[slots] = joined
+        if is_all:
+            self._cells = joined
+        else:
+            self._cells = self._cells.copy()
+            self._cells[slots] = joined
 
     def _put(self, keys: Int64[np.ndarray, "m"], cells: Float32[np.ndarray, "m 11"]) -> None:
         self._put_all(np.concatenate([self._keys, keys]), np.concatenate([self._cells, cells]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -244,16 +245,24 @@ class Tracker:
         self._touch(thing, is_anew=True)
 
     def _that_may_come(self, instance: ObservedInstance) -> Iterable[Thing]:
-        """What may be where it was not before: agents from anywhere, all else from near by, or from a hand."""
+        """What may be where it was not before: agents from anywhere, of all else what is near by or was called so."""
         roster, config = self._state.roster, self._config
         if instance.label in config.agent_labels:
             return roster
         reach_m = config.max_speed_mps * config.follow_gap_s + 0.1
         boxes = corners([instance.box])
         near = roster.near(boxes[:, 0], boxes[:, 1], reach_m)
-        return [
-            t for t in {t.entity_id: t for t in (*self._restless, *near)}.values() if t.entity_id in roster
-        ]
+        restless = self._restless_called.get(instance.label, ())
+        return [t for t in {t.entity_id: t for t in (*restless, *near)}.values() if t.entity_id in roster]
+
+    @cached_property
+    def _restless_called(self) -> dict[str, list[Thing]]:
+        """`_restless` by every label that some view gave it."""
+        found: dict[str, list[Thing]] = defaultdict(list)
+        for thing in self._restless:
+            for label in thing.label_votes:
+                found[label].append(thing)
+        return found
 
     def _is_duplicate(self, instance: ObservedInstance) -> bool:
         """A second detection of what was already found in this frame."""
