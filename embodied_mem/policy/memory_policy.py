@@ -21,7 +21,7 @@ from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
 from embodied_mem.policy.early_exit import act_early, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
-from embodied_mem.policy.naming import Naming, told
+from embodied_mem.policy.naming import Naming, told_words
 from embodied_mem.policy.pointing import Pointing
 from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory, without_pictures
 from embodied_mem.policy.recognition import recognised
@@ -143,10 +143,11 @@ class MemoryPolicy(nn.Module):
         Of the instruction it reads the words that it knows. The context is taken for the seam's sake and does not matter.
 
         Raises:
-            InvalidMessage: the camera is missing, or proprioception has another width.
+            InvalidMessage: the camera is missing, proprioception has another width, or not every row has its instruction.
         """
         images, proprio = self._images(observation), torch.from_numpy(observation.proprio.copy())
-        pictures, wanted = vision.small_pictures(images), told(self.config.words, instruction, len(images))
+        pictures = vision.small_pictures(images)
+        told = told_words(self.config.words, instruction, len(images))
         stamps, slots = (
             torch.from_numpy(observation.stamp_ns.copy()),
             torch.from_numpy(observation.slots.copy()),
@@ -160,7 +161,7 @@ class MemoryPolicy(nn.Module):
         again = recognised(self.scaling.unscaled(seen[0]), self.scaling.unscaled(kept.tokens), kept.is_kept)
         fused = remembered.perceptual, remembered.cognitive
         perceived, condition, _ = self.conditions(
-            pictures, seen, fused, remembered.kept_whole, proprio, again, wanted
+            pictures, seen, fused, remembered.kept_whole, proprio, again, told
         )
         actions = self._actions(self._noise(slots), perceived, condition, num_blocks)
         self.memory.decisions[slots] += 1
@@ -187,17 +188,17 @@ class MemoryPolicy(nn.Module):
         entries: Entries,
         proprio: Float[Tensor, "b p"],
         again: Float[Tensor, "b e"],
-        wanted: Float[Tensor, "b k"],
+        told: Float[Tensor, "b k"],
     ) -> Conditions:
         """Perceptual and cognitive tokens as seen and as fused with memory (beside each other, so that what memory adds stands
-        out), what follows from the bank's cognitive `entries` and the words that are `wanted`, and what the eyes see now, with what
+        out), what follows from the bank's cognitive `entries` and the words that are `told`, and what the eyes see now, with what
         they see `again`.
         """
         tokens = self.perceive(torch.cat([seen[0], fused[0]], dim=2)) + self.places
         whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio], dim=1)
         condition, expected = self.understand(whole), torch.zeros_like(again)
         if self.config.keeps_entries:
-            thoughts = self.reflection(seen[1], entries, wanted)  # it learns from its lessons alone
+            thoughts = self.reflection(seen[1], entries, told)  # it learns from its lessons alone
             condition = condition + self.reflected(thoughts.thought[:, -1].detach())
             expected = thoughts.place[:, -1].detach()
         eyes = self.eyes(pictures) + self.recognition(again[:, :, None])

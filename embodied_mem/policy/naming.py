@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
+from embodied_mem.errors import InvalidMessage
 from embodied_mem.policy.seam import Instructions
 
 HEIGHT_PX, WIDTH_PX = 192, 240
@@ -68,11 +69,18 @@ def brightness(pictures: UInt8[Tensor, "b 3 r c"]) -> Float[Tensor, "b 3 r c"]:
     return pictures.float() / 127.5 - 1.0
 
 
-def told(words: Sequence[str], instruction: Instructions, num_rows: int) -> Float[Tensor, "b k"]:
+def told_words(words: Sequence[str], instruction: Instructions, num_rows: int) -> Float[Tensor, "b k"]:
     """Which of the words each row's instruction has in it (1 or 0). A longer word hides the shorter ones in it: who is told of a
     soap bottle is not told of a bottle.
+
+    Raises:
+        InvalidMessage: not one instruction for each row.
     """
     each = [instruction] * num_rows if isinstance(instruction, str) else instruction
+    if len(each) != num_rows:
+        raise InvalidMessage(
+            f"there are {len(each)} instructions for {num_rows} rows; give one for each, or one text for all."
+        )
     found = [words_in(words, one) for one in each]
     return torch.tensor([[float(word in there) for word in words] for there in found]).reshape(
         num_rows, len(words)
@@ -90,8 +98,8 @@ def words_in(words: Sequence[str], text: str) -> frozenset[str]:
 
 
 def agreement(
-    named: Float[Tensor, "b m k"], wanted: Float[Tensor, "b k"], is_there: Bool[Tensor, "b m"]
+    named: Float[Tensor, "b m k"], told: Float[Tensor, "b k"], is_there: Bool[Tensor, "b m"]
 ) -> Float[Tensor, "b m"]:
-    """How well what was named at each moment agrees with what is wanted: 1 at the best of a row's moments, 0 where nothing is."""
-    sure = torch.einsum("bmk,bk->bm", named, wanted) * is_there
+    """How well what was named at each moment agrees with what is told: 1 at the best of a row's moments, 0 where nothing is."""
+    sure = torch.einsum("bmk,bk->bm", named, told) * is_there
     return sure / (sure.amax(dim=1, keepdim=True) + LEAST)

@@ -14,7 +14,7 @@ from torch import Tensor
 from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.policy import vision
 from embodied_mem.policy.memory_policy import MemoryPolicyConfig
-from embodied_mem.policy.naming import Naming, told
+from embodied_mem.policy.naming import Naming, told_words
 from embodied_mem.policy.recognition import contrasts, nothing_recognised, seen_again
 from embodied_mem.policy.reflection import NUM_VALUES, UNKNOWN
 from embodied_mem.policy.replayed import HeldFrames, held_frames, padded
@@ -106,7 +106,7 @@ class TrainingSet:
             self.cognitive += [held_frames(whole, cognitive) for whole in self.whole]
         self.places = [torch.from_numpy(one.places) for one in demonstrations]
         self.hidden = [_known(one) for one in demonstrations]
-        self.told = told(config.words, [one.instruction for one in demonstrations], len(demonstrations))
+        self.told = told_words(config.words, [one.instruction for one in demonstrations], len(demonstrations))
         self.again = [self._seen_again(episode) for episode in range(len(demonstrations))]
         self.samples = np.array(
             [sample for e, one in enumerate(demonstrations) for sample in _decisions(e, one)]

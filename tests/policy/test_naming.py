@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from embodied_mem.errors import ConfigError
+from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.policy import Observation
 from embodied_mem.policy.checkpoints import load_policy
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
-from embodied_mem.policy.naming import HEIGHT_PX, WIDTH_PX, Naming, agreement, told, words_in
+from embodied_mem.policy.naming import HEIGHT_PX, WIDTH_PX, Naming, agreement, told_words, words_in
 from embodied_mem.policy.naming_lessons import known_words, learn_naming
 from embodied_mem.policy.training import Trainer, TrainingConfig
 from embodied_mem.policy.training_set import Demonstration, Thing, TrainingSet
@@ -98,10 +98,12 @@ def test_words_are_read_whole_and_the_longest_first() -> None:
     assert words_in(words, "the bottle beside the soap bottle") == {"bottle", "soap bottle"}
     assert words_in(words, "the candle") == frozenset()
     assert words_in((), "anything") == frozenset()
-    assert told(words, ["a can", "nothing"], 2).tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
-    assert told(words, "a can", 2).tolist() == [[0.0, 1.0, 0.0]] * 2
-    assert told((), "a can", 3).shape == (3, 0)
+    assert told_words(words, ["a can", "nothing"], 2).tolist() == [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    assert told_words(words, "a can", 2).tolist() == [[0.0, 1.0, 0.0]] * 2
+    assert told_words((), "a can", 3).shape == (3, 0)
     assert known_words(demonstrations(4)) == WORDS
+    with pytest.raises(InvalidMessage, match="2 instructions for 3 rows"):
+        told_words(words, ["a can", "nothing"], 3)
 
 
 def test_what_agrees_best_counts_one_and_what_is_not_there_nothing() -> None:
