@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from embodied_mem.benchmarks.policy.workplaces import Seen
+from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, Seen
 from embodied_mem.policy.training_set import Demonstration
 
 CAMERA = "front"
@@ -39,8 +39,9 @@ def demonstrate(
     """The scripted expert's episodes, those that it solves."""
     from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
 
-    env, found = make_env(task), []
+    envs, found = {delay: make_env(task, delay=delay) for delay in set(DEMO_DELAYS)}, []
     for number, seed in enumerate(seeds):
+        env = envs[DEMO_DELAYS[number % len(DEMO_DELAYS)]]
         observation, info = env.reset(seed=seed)
         episode, expert = env.unwrapped.episode, ScriptedExpert(env.unwrapped.episode)
         steps: list[tuple[Any, ...]] = []
@@ -66,7 +67,8 @@ def demonstrate(
                 )
             )  # fmt: skip
         on_episode(number + 1)
-    env.close()
+    for env in envs.values():
+        env.close()
     return found
 
 

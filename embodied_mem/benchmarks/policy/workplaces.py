@@ -9,6 +9,8 @@ from embodied_mem.policy.training_set import Demonstration
 
 Seen = tuple[Any, dict[str, Any]]
 """An observation, and what the environment says beside it."""
+DEMO_DELAYS = (2, 2, 8, 32)
+"""How many steps lie between cue and choice in demonstrations, in turn: long waits fill a bank, so that it joins what it holds."""
 
 
 class Workplace(Protocol):
