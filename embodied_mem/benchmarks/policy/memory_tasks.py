@@ -197,7 +197,7 @@ def _over_tasks(experiments: Experiments) -> list[Row]:
         "tasks.success.mean": float(np.mean(shares)),
         "tasks.success.worst": min(shares),
         "tasks.without_memory.above_chance": num_significant(p_values),
-        "tasks.swapped.followed": float(np.nanmean([np.nan if one is None else one for one in followed])),
+        "tasks.swapped.followed": _mean_known(followed),
         "tasks.early_exit.loss": float(np.mean(shares) - np.mean([_share(runs) for runs in early])),
         "tasks.early_exit.compute": float(np.mean([one.compute for runs in early for one in runs])),
     }
@@ -276,6 +276,12 @@ def _share(runs: Sequence[Scores]) -> float:
 
 def _committed_share(runs: Sequence[Scores]) -> float:
     return sum(one.successes for one in runs) / max(1, sum(one.committed for one in runs))
+
+
+def _mean_known(shares: Sequence[float | None]) -> float:
+    """The mean of those that are known; NaN where none is."""
+    known = [one for one in shares if one is not None and np.isfinite(one)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _interval(runs: Sequence[Scores]) -> tuple[float, float]:
