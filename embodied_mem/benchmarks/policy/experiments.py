@@ -14,7 +14,7 @@ import torch
 
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, TEST_SEEDS, Outcome, evaluate
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
-from embodied_mem.benchmarks.policy.workplaces import workplace_of
+from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, workplace_of
 from embodied_mem.errors import ConfigError, StoreError
 from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint
 from embodied_mem.policy.early_exit import least_compute, solve_thresholds
@@ -86,7 +86,7 @@ def run_training(
     naming = _naming(config, policy, demonstrations, checkpoint if goes_on else None, on_step)
     trainer = Trainer(
         policy, config.training, TrainingSet(demonstrations, policy, naming), seed=config.seed,
-        about={"task": config.task, "demos": str(config.demos)}, device=config.device,
+        about={"task": config.task, "demos": str(config.demos), "delays": str(DEMO_DELAYS)}, device=config.device,
     )  # fmt: skip
     if goes_on:
         trainer.resume(checkpoint)
