@@ -14,8 +14,8 @@ from embodied_mem.benchmarks.policy.workplaces import Seen, Workplace, workplace
 from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.seam import Observation
 
-DEMO_SEEDS, TEST_SEEDS = 1_000_000, 2_000_000
-"""Where the seeds of demonstrations and of evaluation begin: no episode is in both."""
+DEMO_SEEDS, TEST_SEEDS = 1_000_000, 1_000_000_000
+"""Where the seeds of demonstrations and of evaluation begin, so far apart that no episode is in both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +83,11 @@ def _together(
     seen = place.begin(envs, seeds, in_pairs=swap)
     running, num_steps = list(range(len(envs))), [0] * len(envs)
     last: list[Any] = [None] * len(envs)
-    waiting: dict[int, bool] = {}
+    is_swapped: dict[int, bool] = {}
     while running:
         if swap:
-            _exchange(policy, place, envs, waiting)
-        acting = [row for row in running if not (swap and _waits(row, place, envs, waiting))]
+            _exchange(policy, place, envs, is_swapped)
+        acting = [row for row in running if not (swap and _waits(row, place, envs, is_swapped))]
         told = [seen[row][0]["instruction"] for row in acting]
         chunk = policy.act(_observation(policy, seen, acting), instruction=told, num_blocks=num_blocks)
         for row, actions in zip(acting, chunk.actions, strict=True):

@@ -6,6 +6,7 @@ outputs/bench/policy-tasks, gone on with when they exist) and closed-loop episod
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +17,7 @@ import numpy as np
 
 from embodied_mem.benchmarks.policy.experiments import Scores, run_evaluation, run_training, wilson
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
+from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
 from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION
 from embodied_mem.policy.flow_expert import FlowExpertConfig
@@ -174,11 +176,16 @@ class Experiments:
         training = learned.training
         if bank in WITHOUT_LESSONS:
             training = replace(training, lessons=0, steps=training.lessons + training.steps)
-        name = f"{task}-{memory}-{learned.demos}-{training.lessons}-{training.steps}-v{CHECKPOINT_VERSION}-{seed}"
-        return TrainConfig(
-            task=task, bank=bank, capacity=capacity, seed=seed, training=training, demos=learned.demos,
-            expert=self.plan.expert, out=str(self.folder / name),
+        config = TrainConfig(
+            task=task, bank=bank, capacity=capacity, seed=seed, training=training, demos=learned.demos, expert=self.plan.expert,
         )  # fmt: skip
+        return replace(config, out=str(self.folder / f"{task}-{memory}-{seed}-{_digest(config)}"))
+
+
+def _digest(config: TrainConfig) -> str:
+    """Short, and another one when anything differs that a training comes from."""
+    options = json.dumps([asdict(config), DEMO_DELAYS, CHECKPOINT_VERSION], sort_keys=True)
+    return hashlib.sha256(options.encode()).hexdigest()[:8]
 
 
 def _over_tasks(experiments: Experiments) -> list[Row]:

@@ -114,6 +114,8 @@ class Roster:
         self._edges_m[slot] = FREE
         for label in thing.label_votes:
             self._called[label].discard(slot)
+        for _, support in thing.supports.values():
+            self._bound_to[support].discard(thing.entity_id)
         self._enter(slot, None)
 
     def ordered(self, entity_ids: Iterable[EntityId]) -> list[Thing]:
