@@ -17,13 +17,20 @@ from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.naming import words_in
 from embodied_mem.policy.naming_lessons import known_words
 from embodied_mem.policy.training import TrainingConfig
+from embodied_mem.policy.training_set import Demonstration
 
 pytestmark = pytest.mark.mujoco
 TASK = "FetchSeenObject"
 
 
-def test_the_expert_shows_every_place_of_a_home_in_turn_and_the_teacher_names_what_is_seen() -> None:
-    episodes = home.demonstrate(TASK, range(DEMO_SEEDS, DEMO_SEEDS + 5))
+@pytest.fixture(scope="module")
+def episodes() -> list[Demonstration]:
+    return home.demonstrate(TASK, range(DEMO_SEEDS, DEMO_SEEDS + 5))
+
+
+def test_the_expert_shows_every_place_of_a_home_in_turn_and_the_teacher_names_what_is_seen(
+    episodes: list[Demonstration],
+) -> None:
     assert [one.hidden for one in episodes] == [0, 1, 2, 3, 4]
     (instruction,) = {one.instruction for one in episodes}
     (wanted,) = words_in(known_words(episodes), instruction)
@@ -58,7 +65,10 @@ def test_pairs_that_exchange_memories_are_in_one_home_and_look_for_one_thing() -
     assert workplace_of("RearrangeBlock") is tabletop
 
 
-def test_a_policy_is_trained_in_homes_gone_on_with_and_evaluated(tmp_path: Path) -> None:
+def test_a_policy_is_trained_in_homes_gone_on_with_and_evaluated(
+    episodes: list[Demonstration], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(home, "demonstrate", lambda *_: episodes)  # to record them takes long
     training = TrainingConfig(naming=1, lessons=1, steps=1, batch_size=4)
     config = TrainConfig(
         task=TASK, demos=5, training=training, expert=FlowExpertConfig(width=16, num_blocks=2), out=str(tmp_path), device="cpu",

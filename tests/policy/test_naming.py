@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,16 @@ def demonstrations(num: int, first_seed: int = 0) -> list[Demonstration]:
     return [shown(i % 2, WORDS[i // 2 % 2], first_seed + i) for i in range(num)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _on_one_thread() -> Iterator[None]:
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(num_threads)
+
+
 @pytest.fixture(scope="module")
 def naming() -> Naming:
-    torch.set_num_threads(1)
     return learn_naming(demonstrations(12), WORDS, steps=12, seed=0, device=torch.device("cpu"))
 
 
@@ -119,7 +127,7 @@ def test_what_agrees_best_counts_one_and_what_is_not_there_nothing() -> None:
 def learned(naming: Naming) -> tuple[TrainingSet, Trainer]:
     data = TrainingSet(demonstrations(24), CONFIG, naming)
     training = TrainingConfig(
-        lessons=150, steps=40, batch_size=16, lesson_rate=6e-3, learning_rate=1e-2, longest_wait_s=20.0
+        lessons=120, steps=25, batch_size=16, lesson_rate=6e-3, learning_rate=1e-2, longest_wait_s=20.0
     )
     trainer = Trainer(CONFIG, training, data, seed=0)
     trainer.run()
