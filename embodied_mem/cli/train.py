@@ -47,20 +47,24 @@ def _run(config: TrainConfig) -> dict[str, Any]:
     import json
     from pathlib import Path
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from embodied_mem.benchmarks.policy.experiments import run_training
+    from embodied_mem.policy.training import Progress as Learned
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=output.console()) as bars:
         shown = bars.add_task(f"{config.task}: demonstrations", total=config.demos)
-        learned = bars.add_task("training", total=config.training.steps)
+        learned: dict[str, TaskID] = {}
+
+        def on_step(at: Learned) -> None:
+            if at.what not in learned:
+                learned[at.what] = bars.add_task(at.what)
+            told = f"{at.what}, loss {at.loss:.3f}"
+            bars.update(learned[at.what], completed=at.step, total=at.num_steps, description=told)
+
         checkpoint = run_training(
-            config,
-            on_demo=lambda number: bars.update(shown, completed=number),
-            on_step=lambda at: bars.update(
-                learned, completed=at.step, total=at.num_steps, description=f"training, loss {at.loss:.3f}"
-            ),
+            config, on_demo=lambda number: bars.update(shown, completed=number), on_step=on_step
         )
     losses = json.loads((Path(config.out) / "curve.json").read_text())["loss"]
     return {

@@ -54,13 +54,6 @@ class MemoryPolicyConfig:
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
     words: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.words and not self.keeps_entries:
-            raise ConfigError(
-                f"a policy with bank={self.bank!r} keeps no entries that words could be compared with; leave words empty, or take "
-                "another bank."
-            )
-
     @property
     def keeps_entries(self) -> bool:
         """Whether its memory holds what was seen, to recognise and to think over."""
@@ -74,7 +67,7 @@ class MemoryPolicyConfig:
     def make_memory(self, num_slots: int) -> PolicyMemory | GatedPolicyMemory:
         """An empty memory for so many robots."""
         if self.bank == "gated":
-            return GatedPolicyMemory(num_slots, self.capacity)
+            return GatedPolicyMemory(num_slots, self.capacity, self.cognitive_width)
         return PolicyMemory(
             self.bank_config(num_slots=num_slots, is_cognitive=False),
             self.bank_config(num_slots=num_slots, is_cognitive=True),
@@ -111,7 +104,9 @@ class MemoryPolicy(nn.Module):
         self.recognition = nn.Linear(1, width)
         self.perceive = nn.Linear(2 * vision.TOKEN_WIDTH, width)
         self.places = nn.Parameter(torch.randn(vision.NUM_TOKENS, width) * 0.02)
-        self.understand = nn.Linear(2 * config.cognitive_width + config.proprio_width, width)
+        self.understand = nn.Linear(
+            2 * config.cognitive_width + config.proprio_width + len(config.words), width
+        )
         self.reflection = Reflection(width, config.expert.num_heads, has_words=bool(config.words))
         self.reflected = nn.Linear(width, width)
         self.pointing = Pointing(width)
@@ -195,7 +190,7 @@ class MemoryPolicy(nn.Module):
         they see `again`.
         """
         tokens = self.perceive(torch.cat([seen[0], fused[0]], dim=2)) + self.places
-        whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio], dim=1)
+        whole = torch.cat([seen[1][:, 0], fused[1][:, 0], proprio, told], dim=1)
         condition, expected = self.understand(whole), torch.zeros_like(again)
         if self.config.keeps_entries:
             thoughts = self.reflection(seen[1], entries, told)  # it learns from its lessons alone

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.policy.seam import Instructions
+from embodied_mem.policy.ways import task_of
 
 HEIGHT_PX, WIDTH_PX = 192, 240
 """The picture in which things are named; a view of another size is scaled to it."""
@@ -70,8 +71,8 @@ def brightness(pictures: UInt8[Tensor, "b 3 r c"]) -> Float[Tensor, "b 3 r c"]:
 
 
 def told_words(words: Sequence[str], instruction: Instructions, num_rows: int) -> Float[Tensor, "b k"]:
-    """Which of the words each row's instruction has in it (1 or 0). A longer word hides the shorter ones in it: who is told of a
-    soap bottle is not told of a bottle.
+    """Which of the words each row's instruction has in it (1 or 0), whatever memory tells before it. A longer word hides the shorter ones
+    in it: who is told of a soap bottle is not told of a bottle.
 
     Raises:
         InvalidMessage: not one instruction for each row.
@@ -81,7 +82,7 @@ def told_words(words: Sequence[str], instruction: Instructions, num_rows: int) -
         raise InvalidMessage(
             f"there are {len(each)} instructions for {num_rows} rows; give one for each, or one text for all."
         )
-    found = [words_in(words, one) for one in each]
+    found = [words_in(words, task_of(one)) for one in each]
     return torch.tensor([[float(word in there) for word in words] for there in found]).reshape(
         num_rows, len(words)
     )
@@ -100,6 +101,9 @@ def words_in(words: Sequence[str], text: str) -> frozenset[str]:
 def agreement(
     named: Float[Tensor, "b m k"], told: Float[Tensor, "b k"], is_there: Bool[Tensor, "b m"]
 ) -> Float[Tensor, "b m"]:
-    """How well what was named at each moment agrees with what is told: 1 at the best of a row's moments, 0 where nothing is."""
+    """How well what was named at each moment agrees with what is told: 1 at the best of a row's moments, 0 where nothing is.
+
+    It is measured by the best of all moments, so that an earlier one is rated anew by what comes later.
+    """
     sure = torch.einsum("bmk,bk->bm", named, told) * is_there
     return sure / (sure.amax(dim=1, keepdim=True) + LEAST)

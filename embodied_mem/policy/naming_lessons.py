@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
+from embodied_mem.errors import InvalidMessage
 from embodied_mem.policy.naming import CELL_PX, HEIGHT_PX, WIDTH_PX, Naming, brightness, naming_pictures
 from embodied_mem.policy.training import Progress, rate_at
 from embodied_mem.policy.training_set import Demonstration, Thing
@@ -59,7 +60,7 @@ def learn_naming(
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(naming.parameters(), 1.0)
         optimizer.step()
-        on_step(Progress(step=step + 1, num_steps=steps, loss=float(loss.detach())))
+        on_step(Progress(what="naming", step=step + 1, num_steps=steps, loss=float(loss.detach())))
     return naming.cpu().eval()
 
 
@@ -73,22 +74,28 @@ class _Windows:
         self._views = [
             (image, things)
             for one in demonstrations
-            for image, things in zip(one.images, one.things, strict=True)
+            for image, things in zip(one.images, one.things, strict=bool(one.things))
             if things
         ]
         self._kind_of = {word: kind for kind, word in enumerate(words, start=NOTHING + 1)}
         self._shown: dict[str, list[tuple[int, Thing]]] = {word: [] for word in words}
         for view, (_, things) in enumerate(self._views):
             for thing in things:
-                self._shown[thing.name].append((view, thing))
+                if thing.name in self._shown:
+                    self._shown[thing.name].append((view, thing))
+        missing = [word for word, shown in self._shown.items() if not shown]
+        if missing:
+            raise InvalidMessage(
+                f"no demonstration shows {', '.join(missing)}; leave out these words, or record more."
+            )
 
     def draw(self) -> tuple[Float[Tensor, "b 3 p p"], Int64[Tensor, "b r c"]]:
         """So many windows, and of what kind each of their cells is."""
         num_about = round(ABOUT_THINGS * WINDOWS)
         drawn = [self._window(is_about=number < num_about) for number in range(WINDOWS)]
         pictures, kinds = zip(*drawn, strict=True)
-        light = torch.from_numpy(self._rng.uniform(0.8, 1.2, (WINDOWS, 1, 1, 1)).astype(np.float32))
-        return brightness(torch.stack(pictures)) * light, torch.from_numpy(np.stack(kinds))
+        contrast = torch.from_numpy(self._rng.uniform(0.8, 1.2, (WINDOWS, 1, 1, 1)).astype(np.float32))
+        return brightness(torch.stack(pictures)) * contrast, torch.from_numpy(np.stack(kinds))
 
     def _window(self, *, is_about: bool) -> tuple[UInt8[Tensor, "3 p p"], Int64[np.ndarray, "r c"]]:
         rng = self._rng
@@ -117,6 +124,7 @@ class _Windows:
         middles = [
             (self._kind_of[one.name], int((one.row * HEIGHT_PX - y) // CELL_PX) + 1, int((one.column * WIDTH_PX - x) // CELL_PX) + 1)
             for one in things
+            if one.name in self._kind_of
         ]  # fmt: skip
         near = [one for one in middles if 0 <= one[1] < CELLS + 2 and 0 <= one[2] < CELLS + 2]
         for _, row, column in near:

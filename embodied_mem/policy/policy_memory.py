@@ -86,10 +86,10 @@ class GatedPolicyMemory(nn.Module):
 
     decisions: Tensor
 
-    def __init__(self, num_slots: int, memory_steps: int) -> None:
+    def __init__(self, num_slots: int, memory_steps: int, token_width: int) -> None:
         super().__init__()
-        self.narrow = nn.Linear(vision.COGNITIVE_WIDTH, GATED_WIDTH)
-        self.widen = nn.Linear(GATED_WIDTH, vision.COGNITIVE_WIDTH)
+        self.narrow = nn.Linear(token_width, GATED_WIDTH)
+        self.widen = nn.Linear(GATED_WIDTH, token_width)
         self.cognitive = GatedMemory(
             GatedMemoryConfig(
                 num_slots=num_slots, token_width=GATED_WIDTH, memory_steps=memory_steps, time_width=32

@@ -45,7 +45,7 @@ class Thoughts(NamedTuple):
 
 class Reflection(nn.Module):
     """Thinks over entries and the present: over how they looked, or, where the robot is told of a thing that it knows, over how well
-    what was named in them agrees.
+    what was named in them agrees. What it never met in training, an instruction without a word or with one, it has not learned to use.
     """
 
     def __init__(self, width: int, num_heads: int, *, has_words: bool = False) -> None:

@@ -70,11 +70,12 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where training stands."""
+    """Where it stands, training or learning to name."""
 
     step: int
     num_steps: int
     loss: float
+    what: str = "training"
 
 
 class Trainer:

@@ -18,13 +18,20 @@ from embodied_mem.messages import Context
 from embodied_mem.policy.seam import Contexts, Instructions, Observation, context_of
 
 Images = Mapping[str, UInt8[np.ndarray, "b h w 3"]]
+MEMORY, TASK = "Memory:\n", "\nTask: "
+"""What comes before the context's text, and between it and the instruction."""
 
 
 def prompt(instruction: str, context: Context | None) -> str:
     """The instruction with the context's text before it; the bare instruction without one."""
     if context is None or not context.text:
         return instruction
-    return f"Memory:\n{context.text}\nTask: {instruction}"
+    return f"{MEMORY}{context.text}{TASK}{instruction}"
+
+
+def task_of(text: str) -> str:
+    """The instruction in what `prompt` made of it; a bare instruction as it is."""
+    return text.rpartition(TASK)[2] if text.startswith(MEMORY) else text
 
 
 def prompts(instruction: Instructions, context: Contexts, num_rows: int) -> list[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from embodied_mem.benchmarks.policy import home, tabletop
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, as_env_action
-from embodied_mem.benchmarks.policy.experiments import run_evaluation, run_training
+from embodied_mem.benchmarks.policy.experiments import fitted, run_evaluation, run_training
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import workplace_of
+from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.policy.checkpoints import load_policy
 from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.policy.memory_policy import MemoryPolicyConfig
 from embodied_mem.policy.naming import words_in
 from embodied_mem.policy.naming_lessons import known_words
 from embodied_mem.policy.training import TrainingConfig
@@ -61,8 +66,46 @@ def test_pairs_that_exchange_memories_are_in_one_home_and_look_for_one_thing() -
     assert as_env_action(envs[0].action_space, np.array([-1.0, 0.2, 0.9, 0.1], dtype=np.float32)) == 2
     for env in envs:
         env.close()
-    assert workplace_of(TASK) is home
+
+
+def test_where_a_task_takes_place_and_what_is_none() -> None:
+    assert workplace_of(TASK) is workplace_of(f"{TASK}-Interference3") is home
     assert workplace_of("RearrangeBlock") is tabletop
+    for task, hint in (
+        ("SearchNoRevisit", "FetchSeenObject"),
+        ("TrackPerson", "FetchSeenObject"),
+        ("Rearrange", "RearrangeBlock"),
+    ):
+        with pytest.raises(ConfigError, match=hint):
+            workplace_of(task)
+
+
+class Asked:
+    """An environment that only notes what was to be hidden."""
+
+    def __init__(self, num_values: int) -> None:
+        self.unwrapped = self
+        self.task = SimpleNamespace(facts=SimpleNamespace(num_values=num_values))
+
+    def reset(self, *, seed: int, options: dict[str, int]) -> tuple[int, dict[str, int]]:
+        return seed, options
+
+
+@pytest.mark.parametrize("num_values", [4, 5])
+def test_in_pairs_every_value_comes_as_often_first_and_second(num_values: int) -> None:
+    num_pairs = num_values * (num_values - 1)
+    envs = [Asked(num_values) for _ in range(2 * num_pairs)]
+    seen = home.begin(envs, range(1000, 1000 + len(envs)), in_pairs=True)
+    hidden = [options["hidden"] for _, options in seen]
+    assert [seed for seed, _ in seen[1::2]] == [seed for seed, _ in seen[::2]]
+    assert len(set(zip(hidden[::2], hidden[1::2], strict=True))) == num_pairs
+    for row in (0, 1):
+        assert set(Counter(hidden[row::2]).values()) == {num_values - 1}
+
+
+def test_without_demonstrations_nothing_is_learned() -> None:
+    with pytest.raises(InvalidMessage, match="no demonstrations"):
+        fitted(MemoryPolicyConfig(), [])
 
 
 def test_a_policy_is_trained_in_homes_gone_on_with_and_evaluated(
@@ -82,4 +125,8 @@ def test_a_policy_is_trained_in_homes_gone_on_with_and_evaluated(
     run_training(config)
     assert checkpoint.read_bytes() == written  # nothing was left to do
     found = run_evaluation(EvalConfig(checkpoint=str(checkpoint), episodes=2, at_once=2, swap=True))
-    assert (found.episodes, found.chance) == (2, 0.2)
+    assert (found.episodes, found.chance, found.committed) == (2, 0.2, 2 - found.failures.get("no_commit", 0))
+    assert found.swapped is not None
+    for bank in ("gated", "none"):  # they read and name as well
+        other = replace(config, bank=bank, out=str(tmp_path / bank))
+        assert load_policy(run_training(other)).config.words == policy.config.words

@@ -13,7 +13,7 @@ from embodied_mem.errors import InvalidMessage
 from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
 from embodied_mem.messages import Budget, Context
 from embodied_mem.policy import Observation, PrefixTokens
-from embodied_mem.policy.ways import fitted, prompt, prompts, with_keyframes
+from embodied_mem.policy.ways import fitted, prompt, prompts, task_of, with_keyframes
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.testing import SyntheticRoom
 
@@ -50,6 +50,7 @@ def test_the_prompt_tells_the_memory_before_the_task(contexts: tuple[Context, Co
     assert told.startswith("Memory:\n")
     assert "- red mug e" in told
     assert told.endswith("Task: bring the red mug")
+    assert task_of(told) == task_of("bring the red mug") == "bring the red mug"
     assert prompt("go", None) == "go"
     assert prompts(["a", "b"], list(contexts), 2)[1].endswith("Task: b")
 

@@ -15,7 +15,7 @@ import torch
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, TEST_SEEDS, Outcome, evaluate
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, workplace_of
-from embodied_mem.errors import ConfigError, StoreError
+from embodied_mem.errors import ConfigError, InvalidMessage, StoreError
 from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint
 from embodied_mem.policy.early_exit import least_compute, solve_thresholds
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
@@ -52,7 +52,7 @@ class Scores:
         return {
             "task": self.task, "success": self.successes / self.episodes, "low": low, "high": high,
             "chance": self.chance, "episodes": self.episodes, "committed": self.committed,
-            "success_of_committed": self.successes / max(1, self.committed), "swapped": self.swapped, "compute": self.compute,
+            "success_of_committed": self.successes / self.committed if self.committed else None, "swapped": self.swapped, "compute": self.compute,
             **{f"failed_{name}": self.failures.get(name, 0) for name in ("recall", "motor", "no_commit")},
         }  # fmt: skip
 
@@ -96,10 +96,16 @@ def run_training(
 
 
 def fitted(config: MemoryPolicyConfig, demonstrations: Sequence[Demonstration]) -> MemoryPolicyConfig:
-    """The options of a policy that can act as in these demonstrations, and knows the words for what is seen in them."""
+    """The options of a policy that can act as in these demonstrations, and knows the words for what is seen in them.
+
+    Raises:
+        InvalidMessage: there are none.
+    """
+    if not demonstrations:
+        raise InvalidMessage("there are no demonstrations to learn from; record some first (demos=300).")
     first = demonstrations[0]
     return replace(
-        config, proprio_width=first.proprio.shape[1], words=known_words(demonstrations) if config.keeps_entries else (),
+        config, proprio_width=first.proprio.shape[1], words=known_words(demonstrations),
         expert=replace(config.expert, action_width=first.actions.shape[1]),
     )  # fmt: skip
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from embodied_mem.benchmarks.policy.workplaces import Seen
+from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, Seen
 from embodied_mem.policy.naming import HEIGHT_PX, WIDTH_PX
 from embodied_mem.policy.training_set import Demonstration, Thing
 
+TASK_NAMES = ("FetchSeenObject", "MovedObject", "WhatChanged")
+"""SearchNoRevisit is none of them: nothing is shown in it before the gate, and its expert goes straight to what it cannot have seen."""
 CAMERA = "head"
+IMAGE_PX = (HEIGHT_PX, WIDTH_PX)
 LEAST_PX = 8
 """The teacher calls nothing visible that fills fewer pixels."""
 
@@ -23,33 +27,44 @@ def make_env(task: str, **options: Any) -> Any:
 
     import embodied_mem.envs  # noqa: F401  # registers the tasks
 
-    chosen = {"image_size": (HEIGHT_PX, WIDTH_PX), "cameras": (CAMERA,), "obs_modes": ("rgb",), **options}
+    chosen = {"image_size": IMAGE_PX, "cameras": (CAMERA,), "obs_modes": ("rgb",), **options}
     return gymnasium.make(f"EmbodiedMem/{task}-v0", disable_env_checker=True, **chosen)
 
 
 def demonstrate(
     task: str, seeds: Sequence[int], on_episode: Callable[[int], None] = lambda _: None
 ) -> list[Demonstration]:
-    """The expert's episodes. To make a home takes long, so each is used for as many episodes as there are values to hide."""
-    env, found = make_env(task, obs_modes=("rgb", "segmentation")), []
-    num_values = env.unwrapped.task.facts.num_values
-    for number in range(len(seeds)):
-        hidden = number % num_values
-        found.append(_demonstration(env, env.reset(seed=seeds[number - hidden], options={"hidden": hidden})))
-        on_episode(number + 1)
-    env.close()
-    return found
+    """The expert's episodes, those that it solves. To make a home takes long, so each is used for as many episodes as there are values
+    to hide, with one wait.
+    """
+    found = []
+    with ExitStack() as stack:
+        envs = [
+            stack.enter_context(closing(make_env(task, obs_modes=("rgb", "segmentation"), delay=delay)))
+            for delay in DEMO_DELAYS
+        ]
+        num_values = envs[0].unwrapped.task.facts.num_values
+        for number in range(len(seeds)):
+            home, hidden = divmod(number, num_values)
+            env = envs[home % len(envs)]
+            found.append(
+                _demonstration(env, env.reset(seed=seeds[number - hidden], options={"hidden": hidden}))
+            )
+            on_episode(number + 1)
+    return [one for one in found if one is not None]
 
 
 def begin(envs: Sequence[Any], seeds: Sequence[int], *, in_pairs: bool) -> list[Seen]:
-    """Episodes in a home of each seed. In pairs they are in the same home with the same instruction, and differ in what is hidden."""
+    """Episodes in a home of each seed. In pairs they are in the first one's home with the same instruction, and differ in what is
+    hidden: all values come first and second as often, in turn over pairs.
+    """
     if not in_pairs:
         return [env.reset(seed=seed) for env, seed in zip(envs, seeds, strict=True)]
     seen = []
     for row, env in enumerate(envs):
-        first = seeds[row - row % 2]
-        num_values = env.unwrapped.task.facts.num_values
-        hidden = first + (row % 2) * (1 + first // num_values % (num_values - 1))
+        first, num_values = seeds[row - row % 2], env.unwrapped.task.facts.num_values
+        pair = first // 2
+        hidden = pair + (row % 2) * (1 + pair // num_values % (num_values - 1))
         seen.append(env.reset(seed=first, options={"hidden": hidden % num_values}))
     return seen
 
@@ -66,8 +81,8 @@ def choices(env: Any, last_action: Any) -> tuple[int, int]:
     return int(env.unwrapped.hidden), max(-1, int(last_action) - NUM_PLACES)
 
 
-def _demonstration(env: Any, seen: Seen) -> Demonstration:
-    """The rest of the episode that has just begun, by the expert."""
+def _demonstration(env: Any, seen: Seen) -> Demonstration | None:
+    """The rest of the episode that has just begun, by the expert; None where it fails."""
     observation, info = seen
     home, start_ns, is_over = env.unwrapped, int(info["stamp_ns"]), False
     steps: list[tuple[Any, ...]] = []
@@ -82,6 +97,8 @@ def _demonstration(env: Any, seen: Seen) -> Demonstration:
         )  # fmt: skip
         observation, _, terminated, truncated, info = env.step(action)
         is_over = terminated or truncated
+    if not info["success"]:
+        return None
     images, proprio, actions, times, is_acting, is_before, things = zip(*steps, strict=True)
     return Demonstration(
         images=np.stack(images), proprio=np.stack(proprio), actions=np.stack(actions), seconds=np.array(times),

@@ -59,9 +59,9 @@ class Recipe:
     training: TrainingConfig
 
 
-def recipe(demos: int, lessons: int, steps: int) -> Recipe:
+def recipe(demos: int, lessons: int, steps: int, naming: int = TrainingConfig.naming) -> Recipe:
     """A recipe with everything else as it is by default."""
-    return Recipe(demos=demos, training=TrainingConfig(lessons=lessons, steps=steps))
+    return Recipe(demos=demos, training=TrainingConfig(naming=naming, lessons=lessons, steps=steps))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,7 @@ FULL = Plan(
         "RearrangeBlock": recipe(300, 400, 250), "PutBlockBack": recipe(300, 400, 500), "ReopenDrawer": recipe(300, 400, 500),
         "RememberColor3": recipe(300, 400, 500), "RememberColor5": recipe(1000, 500, 800), "RememberColor9": recipe(1000, 500, 1200),
         "ShellGameSwap": recipe(1000, 1000, 300), "CountBlinks": recipe(1000, 500, 800),
+        "FetchSeenObject": recipe(1000, 600, 300, naming=2000),
     },
     seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200,
     delays=(1, 32, 512), delay_episodes=40,
@@ -274,7 +275,7 @@ def _told(found: Scores) -> str:
 def _tell(progress: Callable[[str], None], what: str, at: Progress) -> None:
     """Now and then: where there is no terminal, each time is a line."""
     if at.step % TOLD_EVERY == 0 or at.step == at.num_steps:
-        progress(f"{what}: step {at.step} of {at.num_steps}")
+        progress(f"{what}, {at.what}: step {at.step} of {at.num_steps}")
 
 
 def _share(runs: Sequence[Scores]) -> float:

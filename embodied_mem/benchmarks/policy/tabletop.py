@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, Seen
 from embodied_mem.policy.training_set import Demonstration
 
 CAMERA = "front"
-IMAGE_PX = 128
+IMAGE_PX = (128, 128)
 WATCHED = {"ShellGameSwap": "cup{hidden}"}
 """What is to be watched while there is nothing to do: a prop's name, with the hidden variable in it."""
 
@@ -24,7 +25,7 @@ def make_env(task: str, **options: Any) -> Any:
     import embodied_mem.envs  # noqa: F401  # registers the tasks
 
     chosen = {
-        "image_size": (IMAGE_PX, IMAGE_PX),
+        "image_size": IMAGE_PX,
         "cameras": (CAMERA,),
         "obs_modes": ("rgb",),
         "delay": 2,
@@ -37,39 +38,42 @@ def demonstrate(
     task: str, seeds: Sequence[int], on_episode: Callable[[int], None] = lambda _: None
 ) -> list[Demonstration]:
     """The scripted expert's episodes, those that it solves."""
+    with ExitStack() as stack:
+        envs = [stack.enter_context(closing(make_env(task, delay=delay))) for delay in DEMO_DELAYS]
+        found = []
+        for number, seed in enumerate(seeds):
+            found.append(_demonstration(task, envs[number % len(envs)], seed))
+            on_episode(number + 1)
+    return [one for one in found if one is not None]
+
+
+def _demonstration(task: str, env: Any, seed: int) -> Demonstration | None:
+    """An episode by the expert; None where it fails."""
     from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
 
-    envs, found = {delay: make_env(task, delay=delay) for delay in set(DEMO_DELAYS)}, []
-    for number, seed in enumerate(seeds):
-        env = envs[DEMO_DELAYS[number % len(DEMO_DELAYS)]]
-        observation, info = env.reset(seed=seed)
-        episode, expert = env.unwrapped.episode, ScriptedExpert(env.unwrapped.episode)
-        steps: list[tuple[Any, ...]] = []
-        is_over, start_ns = False, int(info["stamp_ns"])
-        while not is_over:
-            action, phase = expert.act(), episode.phase
-            seconds = (int(info["stamp_ns"]) - start_ns) / 1e9
-            steps.append(
-                (
-                    observation["rgb"], observation["proprio"], action, seconds, phase != "gate", phase == "cue",
-                    _place(task, episode, observation, action),
-                )
-            )  # fmt: skip
-            observation, _, terminated, truncated, info = env.step(action)
-            is_over = terminated or truncated
-        images, proprio, actions, times, is_acting, is_before, places = zip(*steps, strict=True)
-        if info["success"]:
-            found.append(
-                Demonstration(
-                    images=np.stack(images), proprio=np.stack(proprio), actions=np.stack(actions).astype(np.float32),
-                    seconds=np.array(times), is_acting=np.array(is_acting), num_before=sum(is_before), hidden=episode.hidden.index,
-                    places=np.stack(places),
-                )
-            )  # fmt: skip
-        on_episode(number + 1)
-    for env in envs.values():
-        env.close()
-    return found
+    observation, info = env.reset(seed=seed)
+    episode, expert = env.unwrapped.episode, ScriptedExpert(env.unwrapped.episode)
+    steps: list[tuple[Any, ...]] = []
+    is_over, start_ns = False, int(info["stamp_ns"])
+    while not is_over:
+        action, phase = expert.act(), episode.phase
+        seconds = (int(info["stamp_ns"]) - start_ns) / 1e9
+        steps.append(
+            (
+                observation["rgb"], observation["proprio"], action, seconds, phase != "gate", phase == "cue",
+                _place(task, episode, observation, action),
+            )
+        )  # fmt: skip
+        observation, _, terminated, truncated, info = env.step(action)
+        is_over = terminated or truncated
+    if not info["success"]:
+        return None
+    images, proprio, actions, times, is_acting, is_before, places = zip(*steps, strict=True)
+    return Demonstration(
+        images=np.stack(images), proprio=np.stack(proprio), actions=np.stack(actions).astype(np.float32),
+        seconds=np.array(times), is_acting=np.array(is_acting), num_before=sum(is_before), hidden=episode.hidden.index,
+        places=np.stack(places),
+    )  # fmt: skip
 
 
 def _place(task: str, episode: Any, observation: Any, action: np.ndarray) -> Float32[np.ndarray, "2"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from embodied_mem.errors import ConfigError, did_you_mean
 from embodied_mem.policy.training_set import Demonstration
 
 Seen = tuple[Any, dict[str, Any]]
@@ -18,6 +19,8 @@ class Workplace(Protocol):
 
     CAMERA: str
     """Whose picture a policy looks at."""
+    IMAGE_PX: tuple[int, int]
+    """Height and width of that picture."""
 
     def make_env(self, task: str, **options: Any) -> Any:
         """A task with one colour camera, and nothing rendered that is not needed."""
@@ -28,7 +31,7 @@ class Workplace(Protocol):
         """The expert's episodes, those that it solves."""
 
     def begin(self, envs: Sequence[Any], seeds: Sequence[int], *, in_pairs: bool) -> list[Seen]:
-        """Episodes begin; in pairs, neighbours are such that each could be asked what the other remembers."""
+        """Episodes begin. In pairs, neighbours are such that each could be asked what the other remembers, whatever the second's seed."""
 
     def is_choosing(self, env: Any) -> bool:
         """Whether the gate is open and the choice is to be made."""
@@ -38,8 +41,18 @@ class Workplace(Protocol):
 
 
 def workplace_of(task: str) -> Workplace:
-    """Where a task takes place."""
-    from embodied_mem.benchmarks.policy import home, tabletop
-    from embodied_mem.envs.mujoco.mobile.tasks import TASKS
+    """Where a task takes place.
 
-    return home if task in TASKS else tabletop
+    Raises:
+        ConfigError: our policy has no way to learn it: it is no memory task, or one whose expert shows nothing to remember.
+    """
+    from embodied_mem.benchmarks.policy import home, tabletop
+    from embodied_mem.envs.mujoco.tabletop import TASK_NAMES
+
+    name = task.partition("-Interference")[0]
+    if name not in (*TASK_NAMES, *home.TASK_NAMES):
+        known = (*TASK_NAMES, *home.TASK_NAMES)
+        raise ConfigError(
+            f"our policy cannot be trained on {task!r}; it can on {', '.join(known)}.{did_you_mean(name, known)}"
+        )
+    return home if name in home.TASK_NAMES else tabletop

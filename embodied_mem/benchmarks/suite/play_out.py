@@ -12,8 +12,9 @@ import gymnasium
 import numpy as np
 from jaxtyping import UInt8
 
+from embodied_mem.benchmarks.policy.workplaces import workplace_of
 from embodied_mem.benchmarks.suite.memories import AppendOnly, FrameStack, LastSeen, NoMemory
-from embodied_mem.benchmarks.suite.policies import make_policy
+from embodied_mem.benchmarks.suite.policies import CHECKPOINT, make_policy
 from embodied_mem.benchmarks.suite.protocol import MakeMemory, TaskMemory
 from embodied_mem.envs import task_id
 from embodied_mem.envs.frames import to_events, to_frame
@@ -66,10 +67,11 @@ class Cell:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The env's."""
+        """The env's. A checkpoint sees pictures of the size that it was trained on."""
+        image_px = workplace_of(self.task).IMAGE_PX if self.policy.endswith(CHECKPOINT) else IMAGE_PX
         rules = {} if self.task in HOME_TASK_NAMES else {"strict": self.strict}
         return {
-            "delay": self.delay, "interference": self.interference, "noise": self.noise, "image_size": IMAGE_PX,
+            "delay": self.delay, "interference": self.interference, "noise": self.noise, "image_size": image_px,
             **rules,
         }  # fmt: skip
 
