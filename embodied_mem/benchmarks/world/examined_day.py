@@ -33,7 +33,7 @@ from embodied_mem.robot_memory import RobotMemory
 
 BETWEEN = 2
 """Most questions of one family or type while a day goes on: the same words have other answers by then."""
-ENOUGH_BETWEEN = 10
+ENOUGH_BETWEEN = 12
 """A family that was asked so often on a day is left alone until its end."""
 
 
