@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 RIGID_TOLERANCE = 1e-3
 """How far R @ R.T may be from the identity, and det R from 1, in a pose that we accept."""
 
+FROM_FIRST = np.zeros(1, dtype=np.int64)
+"""Where `reduceat` begins when all rows are reduced to one."""
+
 
 def check_rigid(T: np.ndarray, name: str) -> Float64[np.ndarray, "4 4"]:
     """`T` as a read-only float64 copy, or an error that says what is wrong with it.
@@ -141,8 +144,18 @@ def project(camera: PinholeCamera, points_camera: Float[np.ndarray, "n 3"]) -> F
 
 def bounds(points: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "d"], Float[np.ndarray, "d"]]:
     """Lowest and highest coordinates of at least one point."""
+    return lowest(points), highest(points)
+
+
+def lowest(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d"]:
+    """Lowest coordinates of at least one point."""
     # reduceat runs along the rows; min(axis=0) of so narrow an array takes ten times as long.
-    return np.minimum.reduceat(points, [0])[0], np.maximum.reduceat(points, [0])[0]
+    return np.asarray(np.minimum.reduceat(points, FROM_FIRST)[0])
+
+
+def highest(points: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d"]:
+    """Highest coordinates of at least one point."""
+    return np.asarray(np.maximum.reduceat(points, FROM_FIRST)[0])
 
 
 @dataclass(frozen=True, kw_only=True)

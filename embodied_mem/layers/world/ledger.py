@@ -177,9 +177,8 @@ class Ledger:
 
 def _grounds(thing: Thing, config: WorldConfig) -> tuple[object, ...]:
     """All that facts depend on but where exactly the thing's places are: while equal, so are they."""
-    enough = (
-        config.misses_to_close
-    )  # of looks that missed it more say nothing more, nor does a second one that saw it
+    # More looks that missed it than this say nothing more, nor does a second one that saw it.
+    enough = config.misses_to_close
     runs = tuple(
         (run.kind, run.place_index, run.from_ns, min(run.num_looks, enough) if run.kind == "gone" else 1)
         for run in thing.runs
