@@ -22,8 +22,8 @@ DEMO_SEEDS, TEST_SEEDS = 1_000_000, 1_000_000_000
 class Outcome:
     """How an episode ended. `failure` is recall (a wrong choice), motor (deeds, but no choice), no_commit, or ''.
 
-    `right` is the choice that would have been right, `chosen` the one that was made (-1: none). `seed` is the one that was given: of a pair in
-    a home both have the first one's.
+    `right` is the choice that would have been right, `chosen` the one that was made (-1: none). `seed` is the one that was given; of a
+    pair in a home the first one's was played twice.
     """
 
     seed: int

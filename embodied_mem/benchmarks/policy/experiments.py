@@ -168,13 +168,13 @@ def leave_early(policy: MemoryPolicy, task: str, compute: float) -> None:
     evaluate(policy, task, seeds)
     differences, policy.differences = torch.cat(policy.differences), None
     flow_steps = policy.config.expert.flow_steps
-    least = least_compute(differences, flow_steps)
-    wanted = max(compute - SPARED, min(compute, least))
+    least, budget = least_compute(differences, flow_steps), compute - SPARED
+    wanted = max(budget, min(compute, least))
     for _ in range(CALIBRATION_ROUNDS):
         policy.thresholds = solve_thresholds(differences, compute=wanted, flow_steps=flow_steps)
         policy.num_decisions = policy.num_blocks_run = 0
         evaluate(policy, task, seeds)
-        above = policy.compute_share - (compute - SPARED)
+        above = policy.compute_share - budget
         if above <= 0 or wanted == least:
             break
         wanted = max(wanted - above, least)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, Seen
+from embodied_mem.benchmarks.policy.expert_episodes import Shown, envs_in_turn, recorded
+from embodied_mem.benchmarks.policy.workplaces import Seen
 from embodied_mem.policy.naming import HEIGHT_PX, WIDTH_PX
 from embodied_mem.policy.training_set import Demonstration, Thing
 
@@ -38,18 +39,11 @@ def demonstrate(
     to hide, with one wait.
     """
     found = []
-    with ExitStack() as stack:
-        envs = [
-            stack.enter_context(closing(make_env(task, obs_modes=("rgb", "segmentation"), delay=delay)))
-            for delay in DEMO_DELAYS
-        ]
+    with envs_in_turn(partial(make_env, task, obs_modes=("rgb", "segmentation"))) as envs:
         num_values = envs[0].unwrapped.task.facts.num_values
         for number in range(len(seeds)):
             home, hidden = divmod(number, num_values)
-            env = envs[home % len(envs)]
-            found.append(
-                _demonstration(env, env.reset(seed=seeds[number - hidden], options={"hidden": hidden}))
-            )
+            found.append(_demonstration(envs[home % len(envs)], seeds[number - hidden], hidden))
             on_episode(number + 1)
     return [one for one in found if one is not None]
 
@@ -81,30 +75,16 @@ def choices(env: Any, last_action: Any) -> tuple[int, int]:
     return int(env.unwrapped.hidden), max(-1, int(last_action) - NUM_PLACES)
 
 
-def _demonstration(env: Any, seen: Seen) -> Demonstration | None:
-    """The rest of the episode that has just begun, by the expert; None where it fails."""
-    observation, info = seen
-    home, start_ns, is_over = env.unwrapped, int(info["stamp_ns"]), False
-    steps: list[tuple[Any, ...]] = []
-    while not is_over:
-        action, phase = home.expert_action(), home.phase
-        steps.append(
-            (
-                observation["rgb"], observation["proprio"], _as_numbers(action, env.action_space.n),
-                (int(info["stamp_ns"]) - start_ns) / 1e9, phase != "gate", phase == "cue",
-                _things(observation["segmentation"], home.category_names),
-            )
-        )  # fmt: skip
-        observation, _, terminated, truncated, info = env.step(action)
-        is_over = terminated or truncated
-    if not info["success"]:
-        return None
-    images, proprio, actions, times, is_acting, is_before, things = zip(*steps, strict=True)
-    return Demonstration(
-        images=np.stack(images), proprio=np.stack(proprio), actions=np.stack(actions), seconds=np.array(times),
-        is_acting=np.array(is_acting), num_before=sum(is_before), hidden=home.hidden,
-        places=np.full((len(steps), 2), np.nan, dtype=np.float32), instruction=observation["instruction"], things=things,
-    )  # fmt: skip
+def _demonstration(env: Any, seed: int, hidden: int) -> Demonstration | None:
+    """An episode by the expert; None where it fails."""
+    seen, home = env.reset(seed=seed, options={"hidden": hidden}), env.unwrapped
+
+    def show(observation: Any) -> Shown:
+        action = home.expert_action()
+        things = _things(observation["segmentation"], home.category_names)
+        return Shown(action, _as_numbers(action, env.action_space.n), home.phase, things=things)
+
+    return recorded(env, seen, show, hidden=hidden)
 
 
 def _as_numbers(action: int, num_actions: int) -> Float32[np.ndarray, "a"]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, Seen
+from embodied_mem.benchmarks.policy.expert_episodes import NOWHERE, Shown, envs_in_turn, recorded
+from embodied_mem.benchmarks.policy.workplaces import Seen
 from embodied_mem.policy.training_set import Demonstration
 
 CAMERA = "front"
@@ -38,9 +39,8 @@ def demonstrate(
     task: str, seeds: Sequence[int], on_episode: Callable[[int], None] = lambda _: None
 ) -> list[Demonstration]:
     """The scripted expert's episodes, those that it solves."""
-    with ExitStack() as stack:
-        envs = [stack.enter_context(closing(make_env(task, delay=delay))) for delay in DEMO_DELAYS]
-        found = []
+    found = []
+    with envs_in_turn(partial(make_env, task)) as envs:
         for number, seed in enumerate(seeds):
             found.append(_demonstration(task, envs[number % len(envs)], seed))
             on_episode(number + 1)
@@ -51,29 +51,15 @@ def _demonstration(task: str, env: Any, seed: int) -> Demonstration | None:
     """An episode by the expert; None where it fails."""
     from embodied_mem.envs.mujoco.tabletop.expert import ScriptedExpert
 
-    observation, info = env.reset(seed=seed)
-    episode, expert = env.unwrapped.episode, ScriptedExpert(env.unwrapped.episode)
-    steps: list[tuple[Any, ...]] = []
-    is_over, start_ns = False, int(info["stamp_ns"])
-    while not is_over:
-        action, phase = expert.act(), episode.phase
-        seconds = (int(info["stamp_ns"]) - start_ns) / 1e9
-        steps.append(
-            (
-                observation["rgb"], observation["proprio"], action, seconds, phase != "gate", phase == "cue",
-                _place(task, episode, observation, action),
-            )
-        )  # fmt: skip
-        observation, _, terminated, truncated, info = env.step(action)
-        is_over = terminated or truncated
-    if not info["success"]:
-        return None
-    images, proprio, actions, times, is_acting, is_before, places = zip(*steps, strict=True)
-    return Demonstration(
-        images=np.stack(images), proprio=np.stack(proprio), actions=np.stack(actions).astype(np.float32),
-        seconds=np.array(times), is_acting=np.array(is_acting), num_before=sum(is_before), hidden=episode.hidden.index,
-        places=np.stack(places),
-    )  # fmt: skip
+    seen = env.reset(seed=seed)
+    episode = env.unwrapped.episode
+    expert = ScriptedExpert(episode)
+
+    def show(observation: Any) -> Shown:
+        action = expert.act()
+        return Shown(action, action, episode.phase, _place(task, episode, observation, action))
+
+    return recorded(env, seen, show, hidden=episode.hidden.index)
 
 
 def _place(task: str, episode: Any, observation: Any, action: np.ndarray) -> Float32[np.ndarray, "2"]:
@@ -84,7 +70,7 @@ def _place(task: str, episode: Any, observation: Any, action: np.ndarray) -> Flo
     at = LOW_M + (np.asarray(action[:3], dtype=np.float64) + 1.0) / 2.0 * (HIGH_M - LOW_M)
     if np.array_equal(action, key_pose_action(REST)):
         if task not in WATCHED or episode.phase != "cue":
-            return np.full(2, np.nan, dtype=np.float32)
+            return NOWHERE
         at = np.array(episode.table.position(WATCHED[task].format(hidden=episode.hidden.index)))
     R, t = observation["T_world_camera"][:3, :3], observation["T_world_camera"][:3, 3]
     column, row, depth = observation["intrinsics"] @ (R.T @ (at - t))
