@@ -7,15 +7,19 @@ its surroundings, not from what was at that place, so that memories of another s
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import conv2d, max_pool2d, pad, unfold
+from torch.nn.functional import conv2d, max_pool2d
 
 from embodied_mem.policy import vision
 
 SHARPNESS = 60.0
 """How much less a cell counts whose contrast differs in direction: exp(-60) at a right angle."""
+LEAST_EXPONENT = -80.0
+"""Nothing counts less than exp(-80); from exp(-87) on numbers are denormal, and each costs ten times as much."""
 FAINT = 0.05
 """Contrasts smaller than this are no colour (2 is from black to white)."""
 LEAST = 0.1
@@ -43,7 +47,8 @@ def seen_again(
 ) -> Float[Tensor, "b e"]:
     """`recognised`, from the contrasts of the present picture and of those that were kept."""
     before = _strongest(kept.masked_fill(~is_kept[:, :, None, None], 0.0)).flatten(1, 2)
-    alike = torch.exp(SHARPNESS * (_hue(cells) @ _hue(before).transpose(1, 2) - 1.0))
+    alike = _hue(cells) @ _hue(before).transpose(1, 2)
+    alike.sub_(1.0).mul_(SHARPNESS).clamp_(min=LEAST_EXPONENT).exp_()
     strength = before.norm(dim=-1)
     again = torch.einsum("bnk,bk->bn", alike, strength) / (strength.sum(dim=1, keepdim=True) + LEAST)
     strongest = _of_patches(again * cells.norm(dim=-1).sqrt())
@@ -64,13 +69,19 @@ def contrasts(tokens: Float[Tensor, "*b n d"]) -> Float[Tensor, "*b c 3"]:
     lead = tokens.shape[:-2]
     patches = tokens[..., : side * side * 3].reshape(-1, grid, grid, 3, side, side)
     pictures = patches.permute(0, 3, 1, 4, 2, 5).reshape(-1, 3, SIDE, SIDE)
-    wide = pad(pictures, (SURROUNDINGS // 2,) * 4, mode="replicate")
-    around = unfold(wide, SURROUNDINGS).reshape(len(pictures), 3, SURROUNDINGS**2, SIDE * SIDE)
-    contrast = pictures - around.median(dim=2).values.reshape(pictures.shape)
+    contrast = pictures - _medians(pictures)
     near = torch.tensor([0.5, 1.0, 0.5])
     kernel = (near[:, None] * near).expand(3, 1, 3, 3)
     together = conv2d(contrast, kernel, padding=1, groups=3)
     return together.flatten(2).transpose(1, 2).reshape(*lead, SIDE * SIDE, 3)
+
+
+def _medians(pictures: Float[Tensor, "k 3 s s"]) -> Float[Tensor, "k 3 s s"]:
+    """The median of each cell's surroundings; a border goes on as it ends."""
+    around = np.empty(pictures.shape, dtype=np.float32)
+    for picture, median in zip(pictures.flatten(0, 1).numpy(), around.reshape(-1, SIDE, SIDE), strict=True):
+        cv2.medianBlur(picture, SURROUNDINGS, dst=median)
+    return torch.from_numpy(around)
 
 
 def _strongest(kept: Float[Tensor, "b l c 3"]) -> Float[Tensor, "b l s 3"]:

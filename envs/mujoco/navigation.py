@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Bool, Float64
+from scipy.ndimage import label
 
-from .parts import Rectangle, distance_to_rectangles, rectangle_array
+from .parts import Rectangle, distance_to_nearest, rectangle_array
 
 CELL_M = 0.1
 NEIGHBOURS = tuple(
@@ -26,7 +27,7 @@ class FreeSpace:
         self._shape = tuple(math.ceil(s / CELL_M) + 1 for s in bounds.size_m)
         self.clearance_m = clearance_m
         centres = self.cell_centres().reshape(-1, 2)
-        distance = distance_to_rectangles(centres, self._rectangles).min(axis=1)
+        distance = distance_to_nearest(centres, self._rectangles)
         self.is_free: Bool[np.ndarray, "nx ny"] = (distance >= clearance_m).reshape(self._shape)
         # What costs: driving close to things, so that routes keep to the middle of the free floor.
         self._cost = 1.0 + 1.5 * np.clip(1.0 - (distance - clearance_m) / 0.25, 0.0, 1.0).reshape(self._shape)
@@ -56,25 +57,15 @@ class FreeSpace:
 
     def reachable_from(self, x: float, y: float) -> Bool[np.ndarray, "nx ny"]:
         """All cells that connect with the free cell nearest to the point."""
-        reached = np.zeros(self._shape, dtype=bool)
-        reached[self.nearest_free(x, y)] = True
-        while True:
-            grown = reached.copy()
-            grown[1:] |= reached[:-1]
-            grown[:-1] |= reached[1:]
-            grown[:, 1:] |= reached[:, :-1]
-            grown[:, :-1] |= reached[:, 1:]
-            grown &= self.is_free
-            if (grown == reached).all():
-                return reached
-            reached = grown
+        areas, _ = label(self.is_free)
+        return np.asarray(areas == areas[self.nearest_free(x, y)])
 
     def is_clear_line(self, a: tuple[float, float], b: tuple[float, float]) -> bool:
         """Whether the straight line keeps the clearance all along."""
         length = math.dist(a, b)
         steps = np.linspace(0.0, 1.0, max(2, int(length / 0.05) + 1))[:, None]
         points = np.array(a) + steps * (np.array(b) - np.array(a))
-        return bool(distance_to_rectangles(points, self._rectangles).min() >= self.clearance_m - 0.02)
+        return bool(distance_to_nearest(points, self._rectangles).min() >= self.clearance_m - 0.02)
 
     def route(self, start: tuple[float, float], goal: tuple[float, float]) -> list[tuple[float, float]]:
         """Way-points from `start` to the free point nearest to `goal`, shortened to straight legs.
@@ -134,15 +125,23 @@ class FreeSpace:
 def is_blocked(
     a: tuple[float, float], b: tuple[float, float], rectangles: Float64[np.ndarray, "n 4"]
 ) -> bool:
-    """Whether the segment a-b passes through any of the rectangles (slab test)."""
-    if len(rectangles) == 0:
-        return False
-    start, step = np.array(a), np.array(b) - np.array(a)
+    """Whether the segment a-b passes through any of the rectangles."""
+    return bool(are_blocked(np.array([a]), np.array([b]), rectangles)[0])
+
+
+def are_blocked(
+    starts: Float64[np.ndarray, "k 2"],
+    ends: Float64[np.ndarray, "k 2"],
+    rectangles: Float64[np.ndarray, "n 4"],
+) -> Bool[np.ndarray, "k"]:
+    """Which segments pass through any of the rectangles (slab test)."""
+    start, step = starts[:, None], (ends - starts)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         t0 = (rectangles[:, :2] - start) / step
         t1 = (rectangles[:, 2:] - start) / step
     inside = (rectangles[:, :2] <= start) & (start <= rectangles[:, 2:])
     low = np.where(step == 0.0, np.where(inside, -np.inf, np.inf), np.minimum(t0, t1))
     high = np.where(step == 0.0, np.where(inside, np.inf, -np.inf), np.maximum(t0, t1))
-    enter, leave = low.max(axis=1), high.min(axis=1)
-    return bool(np.any((enter <= leave) & (leave >= 0.0) & (enter <= 1.0)))
+    enter, leave = low.max(axis=2), high.min(axis=2)
+    passes = (enter <= leave) & (leave >= 0.0) & (enter <= 1.0)
+    return np.asarray(passes.any(axis=1))

@@ -12,6 +12,8 @@ from jaxtyping import Float64
 Colour = tuple[float, float, float]
 Vector3 = tuple[float, float, float]
 SHAPES = ("box", "cylinder", "sphere", "ellipsoid")
+POINTS_AT_ONCE = 256
+"""So many points' distances to a home's walls and furniture fit a core's cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,17 +125,28 @@ def rectangle_array(rectangles: Iterable[Rectangle]) -> Float64[np.ndarray, "n 4
     return np.array(rows, dtype=np.float64).reshape(-1, 4)
 
 
-def distance_to_rectangles(
+def distance_to_nearest(
     points_m: Float64[np.ndarray, "p 2"], rectangles: Float64[np.ndarray, "n 4"]
-) -> Float64[np.ndarray, "p n"]:
-    """Distance from each point to each rectangle, 0 inside."""
-    dx = np.maximum(
-        rectangles[None, :, 0] - points_m[:, None, 0], points_m[:, None, 0] - rectangles[None, :, 2]
-    )
-    dy = np.maximum(
-        rectangles[None, :, 1] - points_m[:, None, 1], points_m[:, None, 1] - rectangles[None, :, 3]
-    )
-    return np.asarray(np.hypot(np.maximum(dx, 0.0), np.maximum(dy, 0.0)))
+) -> Float64[np.ndarray, "p"]:
+    """Distance from each point to the nearest rectangle, 0 inside of one."""
+    distances = np.empty(len(points_m))
+    for first in range(0, len(points_m), POINTS_AT_ONCE):
+        part = slice(first, first + POINTS_AT_ONCE)
+        distances[part] = _distance_to_nearest(points_m[part], rectangles)
+    return distances
+
+
+def _distance_to_nearest(
+    points_m: Float64[np.ndarray, "p 2"], rectangles: Float64[np.ndarray, "n 4"]
+) -> Float64[np.ndarray, "p"]:
+    x, y = points_m[:, :1], points_m[:, 1:]
+    dx = np.maximum(np.maximum(rectangles[:, 0] - x, x - rectangles[:, 2]), 0.0)
+    dy = np.maximum(np.maximum(rectangles[:, 1] - y, y - rectangles[:, 3]), 0.0)
+    squares = dx * dx + dy * dy
+    may_be_nearest = squares <= squares.min(axis=1, keepdims=True) * (1.0 + 1e-9)
+    distances = np.full(squares.shape, np.inf)
+    np.hypot(dx, dy, out=distances, where=may_be_nearest)  # it takes longer than all the rest
+    return np.asarray(distances.min(axis=1))
 
 
 def turn_quarters(x: float, y: float, quarters: int) -> tuple[float, float]:

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
 
-from .navigation import FreeSpace, is_blocked
-from .parts import distance_to_rectangles, rectangle_array, wrap_angle
+from .navigation import FreeSpace, are_blocked
+from .parts import distance_to_nearest, rectangle_array, wrap_angle
 from .plan import HomePlan, Receptacle
 
 STEP_CELLS = 2
@@ -37,7 +38,10 @@ def find_viewpoints(
     targets = [r for r in plan.open_receptacles if r.room == room]
     cells = _standing_cells(plan, space, room)
     blockers = rectangle_array(plan.sight_blockers())
-    seen = {tuple(p): _covered(tuple(p), targets, blockers) for p in cells.tolist()}
+    seen: dict[tuple[float, float], dict[tuple[str, str], float]] = {(x, y): {} for x, y in cells.tolist()}
+    for target in targets:
+        for point, side, value in _standing_well(cells, target, blockers):
+            seen[point][(target.name, side)] = value
     wanted = {(r.name, side) for r in targets for side in ("left", "right")}
     chosen: list[ViewPoint] = []
     while wanted:
@@ -51,7 +55,7 @@ def find_viewpoints(
     return chosen, wanted
 
 
-def _standing_cells(plan: HomePlan, space: FreeSpace, room: str) -> np.ndarray:
+def _standing_cells(plan: HomePlan, space: FreeSpace, room: str) -> Float64[np.ndarray, "n 2"]:
     reachable = space.reachable_from(plan.start[0], plan.start[1])
     bounds = plan.room(room).bounds
     centres = space.cell_centres()
@@ -70,30 +74,31 @@ def _worth(quality: dict[tuple[str, str], float], wanted: set[tuple[str, str]]) 
     return sum(value for pair, value in quality.items() if pair in wanted)
 
 
-def _covered(
-    point: tuple[float, float], targets: list[Receptacle], blockers: np.ndarray
-) -> dict[tuple[str, str], float]:
-    """(receptacle, side) pairs seen well from the point, each with how well (about 1)."""
-    found: dict[tuple[str, str], float] = {}
-    for target in targets:
-        x, y, _ = target.centre_world
-        bearing = math.atan2(point[1] - y, point[0] - x) - math.atan2(target.front[1], target.front[0])
-        angle = wrap_angle(bearing)
-        widest = SHELF_WIDEST_RAD if target.open_front else WIDEST_RAD
-        if not NARROWEST_RAD < abs(angle) < widest:
-            continue
-        gap = _gap_m(point, target)
-        if not NEAREST_M < gap < FARTHEST_M:
-            continue
-        if any(is_blocked(point, end, blockers) for end in _ends(target)):
-            continue
-        found[(target.name, "left" if angle > 0 else "right")] = 1.0 - 0.25 * abs(gap - 0.9)
-    return found
+def _standing_well(
+    cells: Float64[np.ndarray, "n 2"], target: Receptacle, blockers: Float64[np.ndarray, "b 4"]
+) -> list[tuple[tuple[float, float], str, float]]:
+    """Where a receptacle is seen well from: the point, the side that is seen, and how well (about 1)."""
+    angles = np.array([_angle(point, target) for point in cells.tolist()])
+    gaps = distance_to_nearest(cells, rectangle_array(s.bounds for s in target.surfaces))
+    widest = SHELF_WIDEST_RAD if target.open_front else WIDEST_RAD
+    turned = np.abs(angles)
+    near = np.flatnonzero(
+        (turned > NARROWEST_RAD) & (turned < widest) & (gaps > NEAREST_M) & (gaps < FARTHEST_M)
+    )
+    for end in _ends(target):
+        near = near[~are_blocked(cells[near], np.array([end]), blockers)]
+    return [
+        ((x, y), "left" if angle > 0 else "right", 1.0 - 0.25 * abs(gap - 0.9))
+        for (x, y), angle, gap in zip(
+            cells[near].tolist(), angles[near].tolist(), gaps[near].tolist(), strict=True
+        )
+    ]
 
 
-def _gap_m(point: tuple[float, float], target: Receptacle) -> float:
-    rectangles = rectangle_array(s.bounds for s in target.surfaces)
-    return float(distance_to_rectangles(np.array([point]), rectangles).min())
+def _angle(point: tuple[float, float], target: Receptacle) -> float:
+    """How far from straight ahead of a receptacle a point lies."""
+    x, y, _ = target.centre_world
+    return wrap_angle(math.atan2(point[1] - y, point[0] - x) - math.atan2(target.front[1], target.front[0]))
 
 
 def _ends(target: Receptacle) -> list[tuple[float, float]]:

@@ -16,7 +16,7 @@ from .engine import mujoco
 from .furniture import MovingPart
 from .home import Home
 from .mjcf import HAND_OFFSET_M, HEAD, ROBOT_RADIUS_M, HomeModel, joint_name
-from .parts import Rectangle, Vector3, distance_to_rectangles, rectangle_array, wrap_angle
+from .parts import Rectangle, Vector3, distance_to_nearest, rectangle_array, wrap_angle
 from .plan import OUTSIDE, Doorway, Receptacle
 from .stocking import MovableObject, Spot
 
@@ -191,7 +191,7 @@ class HouseholdWorld:
         shares = np.linspace(1.0, 0.0, 11)
         heading = np.array([math.cos(r.yaw_rad), math.sin(r.yaw_rad)])
         points = np.array([r.x, r.y]) + shares[:, None] * step_m * heading
-        distance = distance_to_rectangles(points, solid).min(axis=1)
+        distance = distance_to_nearest(points, solid)
         here = distance[-1]
         free = (distance >= ROBOT_RADIUS_M) | (distance >= here)  # never stuck: moving away is always allowed
         return float(shares[int(np.argmax(free))])

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..home import Home, free_space, generate_home
 from ..mjcf import CAMERA_HEIGHT_M, write_mjcf
+from ..navigation import FreeSpace
 from ..parts import wrap_angle
 from ..plan import Receptacle
 from ..stocking import MovableObject, Spot, find_spot
@@ -91,7 +92,7 @@ def make_stage(seed: tuple[int, ...], image_size: tuple[int, int], fovy_deg: flo
     return stage
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=512)
 def draw_setting(seed: tuple[int, ...]) -> Setting:
     """A home and its places. Homes that do not offer them are drawn again, from the same stream of numbers."""
     rng = np.random.default_rng(seed)
@@ -108,8 +109,8 @@ def _setting(home: Home, rng: np.random.Generator) -> Setting | None:
         return None
     names, kinds = {receptacle.name for receptacle in receptacles}, {thing.kind.name for thing in things}
     cleared = tuple(one.id for one in home.objects if one.receptacle in names or one.kind.name in kinds)
-    order = rng.permutation(NUM_PLACES)
-    found = [_place(home, receptacles[int(i)], things[n], things, rng) for n, i in enumerate(order)]
+    order, space = rng.permutation(NUM_PLACES), free_space(home.plan)
+    found = [_place(home, space, receptacles[int(i)], things[n], things, rng) for n, i in enumerate(order)]
     places = tuple(place for place in found if place is not None)
     return Setting(home=home, places=places, cleared=cleared) if len(places) == NUM_PLACES else None
 
@@ -128,6 +129,7 @@ def _things(home: Home, rng: np.random.Generator) -> list[MovableObject]:
 
 def _place(
     home: Home,
+    space: FreeSpace,
     receptacle: Receptacle,
     thing: MovableObject,
     things: list[MovableObject],
@@ -135,7 +137,7 @@ def _place(
 ) -> Place | None:
     """Spots are free for the largest of all the things, so that any of them can stand there."""
     size = tuple(max(t.size_m[axis] for t in things) for axis in range(3))
-    views, _ = find_viewpoints(home.plan, free_space(home.plan), receptacle.room)
+    views, _ = find_viewpoints(home.plan, space, receptacle.room)
     stands = [view.position_m for view in views if receptacle.name in view.looks_at]
     first = find_spot(rng, (size[0], size[1], size[2]), receptacle, [])
     if not stands or first is None:

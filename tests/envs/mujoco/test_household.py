@@ -134,7 +134,7 @@ def test_stamps_start_at_the_epoch_and_rise_by_the_control_period() -> None:
 
 def test_the_base_stops_at_walls_and_furniture() -> None:
     from embodied_mem.envs.mujoco.mjcf import ROBOT_RADIUS_M
-    from embodied_mem.envs.mujoco.parts import distance_to_rectangles
+    from embodied_mem.envs.mujoco.parts import distance_to_nearest
 
     env = make(image_size=(16, 16)).unwrapped
     env.reset(seed=0)
@@ -142,7 +142,7 @@ def test_the_base_stops_at_walls_and_furniture() -> None:
     for _ in range(150):
         env.step(action(1.0, float(rng.uniform(-1.8, 1.8))))
         here = np.array([[env.world.robot.x, env.world.robot.y]])
-        assert distance_to_rectangles(here, env.world.solid_now()).min() >= ROBOT_RADIUS_M - 1e-6
+        assert distance_to_nearest(here, env.world.solid_now()).min() >= ROBOT_RADIUS_M - 1e-6
     env.close()
 
 
