@@ -67,23 +67,60 @@ def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
     return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
+class Teacher:
+    """Shows what trainings learn from. Of the last that it was asked for it keeps the episodes and the naming network, for trainings
+    that take the same ones.
+    """
+
+    def __init__(self) -> None:
+        self._shown: tuple[object, list[Demonstration]] | None = None
+        self._named: tuple[object, Naming] | None = None
+
+    def demonstrations(
+        self, config: TrainConfig, on_demo: Callable[[int], None] = lambda _: None
+    ) -> list[Demonstration]:
+        """The expert's episodes for this training."""
+        what = (config.task, config.seed, config.demos)
+        if self._shown is None or self._shown[0] != what:
+            self._shown = None  # they fill gigabytes: never two at once
+            first = DEMO_SEEDS + config.seed * SEEDS_APART
+            seeds = range(first, first + config.demos)
+            self._shown = what, workplace_of(config.task).demonstrate(config.task, seeds, on_demo)
+        return self._shown[1]
+
+    def naming(self, config: TrainConfig, on_step: Callable[[Progress], None] = lambda _: None) -> Naming:
+        """A network that names what is seen in this training's episodes, and was taught from them."""
+        steps, device = config.training.naming, torch_device(config.device)
+        what = (config.task, config.seed, config.demos, steps, device)
+        if self._named is None or self._named[0] != what:
+            shown = self.demonstrations(config)
+            naming = learn_naming(
+                shown, known_words(shown), steps=steps, seed=config.seed, device=device, on_step=on_step
+            )
+            self._named = what, naming
+        return self._named[1]
+
+
 def run_training(
     config: TrainConfig,
     *,
+    teacher: Teacher | None = None,
     on_demo: Callable[[int], None] = lambda _: None,
     on_step: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
-    """Train as the config says; the checkpoint's path. Beside it lies `curve.json` with the loss at every step."""
+    """Train as the config says; the checkpoint's path. Beside it lies `curve.json` with the loss at every step.
+
+    Trainings that differ in their memory alone take less time with the same `teacher`.
+    """
     folder = Path(config.out)
     checkpoint = folder / "checkpoint.pt"
     goes_on = config.resume and checkpoint.exists()
     if goes_on:
         read_checkpoint(checkpoint)  # before the work, not after it
-    first = DEMO_SEEDS + config.seed * SEEDS_APART
-    place = workplace_of(config.task)
-    demonstrations = place.demonstrate(config.task, range(first, first + config.demos), on_demo)
-    policy = fitted(replace(config.policy, camera=place.CAMERA), demonstrations)
-    naming = _naming(config, policy, demonstrations, checkpoint if goes_on else None, on_step)
+    teacher = teacher or Teacher()
+    demonstrations = teacher.demonstrations(config, on_demo)
+    policy = fitted(replace(config.policy, camera=workplace_of(config.task).CAMERA), demonstrations)
+    naming = _naming(config, policy, teacher, checkpoint if goes_on else None, on_step)
     trainer = Trainer(
         policy, config.training, TrainingSet(demonstrations, policy, naming), seed=config.seed,
         about={"task": config.task, "demos": str(config.demos), "delays": str(DEMO_DELAYS)}, device=config.device,
@@ -113,7 +150,7 @@ def fitted(config: MemoryPolicyConfig, demonstrations: Sequence[Demonstration]) 
 def _naming(
     config: TrainConfig,
     policy: MemoryPolicyConfig,
-    demonstrations: Sequence[Demonstration],
+    teacher: Teacher,
     checkpoint: Path | None,
     on_step: Callable[[Progress], None],
 ) -> Naming | None:
@@ -123,10 +160,7 @@ def _naming(
     before = None if checkpoint is None else load_policy(checkpoint)
     if before is not None and before.config.words == policy.words:
         return before.naming
-    steps, device = config.training.naming, torch_device(config.device)
-    return learn_naming(
-        demonstrations, policy.words, steps=steps, seed=config.seed, device=device, on_step=on_step
-    )
+    return teacher.naming(config, on_step)
 
 
 def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = lambda _: None) -> Scores:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embodied_mem.benchmarks.policy.experiments import Scores, run_evaluation, run_training, wilson
+from embodied_mem.benchmarks.policy.experiments import Scores, Teacher, run_evaluation, run_training, wilson
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row, measured
@@ -114,19 +114,16 @@ class Experiments:
 
     def __init__(self, plan: Plan, folder: Path, progress: Callable[[str], None]) -> None:
         self.plan, self.folder, self.progress = plan, folder, progress
+        self.teacher = Teacher()
 
     def run_all(self) -> None:
-        """Everything of the plan, what tells most first."""
+        """Everything of the plan, what tells most first; what learns from the same demonstrations, one after the other."""
         plan = self.plan
         for seed in plan.seeds:
             for task in plan.tasks:
-                for evaluation in (self.plain, self.swapped, self.early):
+                for evaluation in (self.plain, self.swapped, self.early, *map(self.late, plan.delays)):
                     self.scores(task, "merge", seed, evaluation)
-        for seed in plan.seeds:
-            for task in plan.tasks:
                 self.scores(task, "none", seed, self.plain)
-                for delay in plan.delays:
-                    self.scores(task, "merge", seed, self.late(delay))
         for task in plan.tasks:
             for other in plan.others:
                 self.scores(task, other, plan.seeds[0], self.plain)
@@ -162,7 +159,7 @@ class Experiments:
         if not (out / "curve.json").exists():
             for old in out.glob("episodes-*.json"):  # of a policy that is no more
                 old.unlink()
-            run_training(config, on_step=partial(_tell, self.progress, what))
+            run_training(config, teacher=self.teacher, on_step=partial(_tell, self.progress, what))
         if path.exists():
             return Scores(**json.loads(path.read_text()))
         found = run_evaluation(replace(evaluation, checkpoint=str(out / "checkpoint.pt")))
