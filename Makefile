@@ -1,11 +1,11 @@
-# One command each:  make setup | demo | test | check | bench | docs | clean
+# One command each:  make setup | demo | checkpoint | test | check | bench | docs | clean
 #
 # `make setup` is a prerequisite of all the others. It works in steps that leave a stamp in .venv/.stamps, so a
 # second call costs a fraction of a second; remove .venv to start over. See docs/install.md.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup apt demo test test-habitat test-lerobot check bench docs clean
+.PHONY: help setup apt demo checkpoint test test-habitat test-lerobot check bench docs clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -27,6 +27,7 @@ endif
 help:
 	@echo "make setup   apt packages, .venv, Python packages, ROS interfaces (once; then instant)"
 	@echo "make demo    a household episode on real ROS 2 nodes, its answers checked against the simulator"
+	@echo "make checkpoint  train a small policy that remembers (RearrangeBlock) and run it, in minutes"
 	@echo "make test    make check, then the whole test suite, ROS and MuJoCo included"
 	@echo "make test-lerobot  memory in LeRobot's policies, in .venv-lerobot (made at the first call)"
 	@echo "make check   formatting, lint and strict types"
@@ -69,6 +70,10 @@ test-habitat: setup
 
 test-lerobot: .venv-lerobot/.installed
 	EMBODIED_MEM_REQUIRE=lerobot .venv-lerobot/bin/python -m pytest tests/policy/lerobot tests/benchmarks/suite/test_demos_in_lerobot.py
+
+checkpoint: setup
+	time $(VENV)/bin/embodied-mem train task=RearrangeBlock training.lessons=400 training.steps=250
+	$(VENV)/bin/embodied-mem eval checkpoint=outputs/train/checkpoint.pt
 
 bench: setup
 	$(VENV)/bin/embodied-mem bench spine --quick

@@ -10,16 +10,12 @@ import pytest
 from embodied_mem.benchmarks.policy import experiments
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS
 from embodied_mem.benchmarks.policy.experiments import Scores
-from embodied_mem.benchmarks.policy.memory_tasks import (
-    GOALS,
-    Experiments,
-    Plan,
-    above_chance,
-    num_significant,
-    recipe,
-    task_rows,
-)
+from embodied_mem.benchmarks.policy.memory_tasks import FULL
+from embodied_mem.benchmarks.policy.run_configs import TrainConfig
 from embodied_mem.benchmarks.policy.tabletop import _right_choice, demonstrate, make_env
+from embodied_mem.benchmarks.policy.task_experiments import MEMORIES, Experiments, Plan, command, recipe
+from embodied_mem.benchmarks.policy.task_rows import GOALS, above_chance, num_significant, task_rows
+from embodied_mem.cli import compose
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 
 
@@ -55,11 +51,13 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(experiments, "CALIBRATION_EPISODES", 2)
     plan = Plan(
-        tasks={"RearrangeBlock": recipe(2, 1, 2)}, seeds=(0,), others=("stack",), episodes=2, delays=(1, 3),
-        delay_episodes=2, expert=FlowExpertConfig(width=16, num_blocks=3),
+        tasks={"RearrangeBlock": recipe(2, 1, 2)}, seeds=(0,), others=("stack",), episodes=2, blind_episodes=3,
+        computes=(0.6, 0.8), delays=(1, 3), delay_episodes=2, expert=FlowExpertConfig(width=16, num_blocks=3),
     )  # fmt: skip
     told: list[str] = []
-    rows = {row.metric: row for row in task_rows(plan, tmp_path, told.append)}
+    experiments_run = Experiments(plan, tmp_path, told.append)
+    experiments_run.run_all()
+    rows = {row.metric: row for row in task_rows(experiments_run)}
     ends = [line.partition(": step ")[2] for line in told if ": step " in line]
     assert ends == ["3 of 3"] * 3  # merge, none, stack: each once, for as many steps
     told.clear()
@@ -78,7 +76,21 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
     assert rows["tasks.early_exit.compute"].value < 1.0
-    assert "tasks/delay_3/loss" in rows
+    assert {"tasks/delay_3/loss", "RearrangeBlock/early_exit_0.8_compute"} <= rows.keys()
+    assert rows["tasks/without_memory/committed"].value <= 3
+    failures = [rows[f"RearrangeBlock/failed_{name}"].value for name in ("recall", "motor", "no_commit")]
+    assert sum(failures) == 2 * (1 - rows["RearrangeBlock/success"].value)
+    assert len(experiments_run.trainings) == 3
+
+
+def test_each_training_names_the_command_that_makes_its_checkpoint(tmp_path: Path) -> None:
+    plan = Experiments(FULL, tmp_path, lambda _: None)
+    for task in FULL.tasks:
+        for memory in MEMORIES:
+            wanted = plan.training(task, memory, 2)
+            program, verb, *overrides = command(wanted).split()
+            assert (program, verb) == ("embodied-mem", "train")
+            assert compose.load(TrainConfig, "train", overrides) == wanted
 
 
 @pytest.mark.mujoco

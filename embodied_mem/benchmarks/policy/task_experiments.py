@@ -1,0 +1,197 @@
+"""Trainings and closed-loop evaluations of a plan over memory tasks, each done once and read from its folder after that."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from embodied_mem.benchmarks.policy.experiments import Scores, Teacher, run_evaluation, run_training
+from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
+from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS
+from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION
+from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.policy.memory_policy import BankKind
+from embodied_mem.policy.training import Progress, TrainingConfig
+
+TOLD_EVERY = 100
+"""Steps of an optimiser."""
+CAPACITY = 16
+MEMORIES: dict[str, tuple[BankKind, int]] = {
+    **{bank: (bank, CAPACITY) for bank in ("merge", "segment", "select", "fifo", "recent", "gated", "none")},
+    "stack": ("fifo", 3),
+}
+"""Every memory's bank and capacity; a stack of four pictures is the present one and the last three."""
+WITHOUT_LESSONS = ("gated", "none")
+"""They keep no entries to think over, and practise for as many steps more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a task is learned: how many demonstrations, and the training."""
+
+    demos: int
+    training: TrainingConfig
+
+
+def recipe(demos: int, lessons: int, steps: int, naming: int = TrainingConfig.naming) -> Recipe:
+    """A recipe with everything else as it is by default."""
+    return Recipe(demos=demos, training=TrainingConfig(naming=naming, lessons=lessons, steps=steps))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is run: tasks with their recipes; training seeds; and other memories beside `merge` and `none`, trained from the first seed alone.
+
+    Attributes:
+        episodes: a run; `blind_episodes` without memory, which come to a choice less often, `delay_episodes` where they are long.
+        computes: what part of the expert's blocks decisions may run on average; all but the first of the first seed alone.
+        delays: between cue and choice, in steps; the shortest first.
+        expert: how large it is.
+    """
+
+    tasks: dict[str, Recipe]
+    seeds: tuple[int, ...]
+    others: tuple[str, ...]
+    episodes: int
+    blind_episodes: int
+    computes: tuple[float, ...]
+    delays: tuple[int, ...]
+    delay_episodes: int
+    expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
+
+
+class Experiments:
+    """The plan's trainings and evaluations. What was done before is read from `folder`, so that a run that was killed goes on.
+
+    `trainings` are the commands that make the checkpoints it has asked for.
+    """
+
+    def __init__(self, plan: Plan, folder: Path, progress: Callable[[str], None]) -> None:
+        self.plan, self.folder, self.progress = plan, folder, progress
+        self.trainings: dict[str, str] = {}
+        self._teacher = Teacher()
+
+    def run_all(self) -> None:
+        """Everything of the plan, what tells most first; what learns from the same demonstrations, one after the other."""
+        plan = self.plan
+        for seed in plan.seeds:
+            for task in plan.tasks:
+                for evaluation in self.of_memory(seed):
+                    self.scores(task, "merge", seed, evaluation)
+                self.scores(task, "none", seed, self.blind)
+        for task in plan.tasks:
+            for other in plan.others:
+                self.scores(task, other, plan.seeds[0], self.plain)
+
+    def of_memory(self, seed: int) -> list[EvalConfig]:
+        """All that a policy with our memory is asked."""
+        computes = self.plan.computes if seed == self.plan.seeds[0] else self.plan.computes[:1]
+        return [self.plain, self.swapped, *map(self.early, computes), *map(self.late, self.plan.delays)]
+
+    @property
+    def plain(self) -> EvalConfig:
+        """Episodes as they are."""
+        return EvalConfig(episodes=self.plan.episodes)
+
+    @property
+    def blind(self) -> EvalConfig:
+        """As many episodes as it takes to tell what a policy without memory chooses."""
+        return EvalConfig(episodes=self.plan.blind_episodes)
+
+    @property
+    def swapped(self) -> EvalConfig:
+        """Two episodes' memories exchanged before the choice."""
+        return replace(self.plain, swap=True)
+
+    def early(self, compute: float) -> EvalConfig:
+        """Leaving the expert early, for that part of its compute."""
+        return replace(self.plain, compute=compute)
+
+    def late(self, delay: int) -> EvalConfig:
+        """`delay` steps between cue and choice."""
+        return EvalConfig(episodes=self.plan.delay_episodes, delay=delay)
+
+    def of_seeds(self, task: str, memory: str, evaluation: EvalConfig) -> list[Scores]:
+        """The scores of every training seed."""
+        return [self.scores(task, memory, seed, evaluation) for seed in self.plan.seeds]
+
+    def of_tasks(self, memory: str, evaluation: EvalConfig) -> list[list[Scores]]:
+        """The scores of every task's training seeds."""
+        return [self.of_seeds(task, memory, evaluation) for task in self.plan.tasks]
+
+    def scores(self, task: str, memory: str, seed: int, evaluation: EvalConfig) -> Scores:
+        """One evaluation of one training. Scores lie beside the checkpoint, which is trained where there is none."""
+        config = self.training(task, memory, seed)
+        out, what = Path(config.out), f"{task}, {memory}, seed {seed}"
+        self.trainings[what] = command(config)
+        path = out / f"{_name(evaluation)}.json"
+        if not (out / "curve.json").exists():
+            for old in out.glob("episodes-*.json"):  # of a policy that is no more
+                old.unlink()
+            self.progress(f"{what}: {self.trainings[what]}")
+            run_training(config, teacher=self._teacher, on_step=partial(_tell, self.progress, what))
+        if path.exists():
+            return Scores(**json.loads(path.read_text()))
+        found = run_evaluation(replace(evaluation, checkpoint=str(out / "checkpoint.pt")))
+        partial_path = path.with_suffix(".partial")
+        partial_path.write_text(json.dumps(asdict(found)) + "\n")
+        partial_path.replace(path)
+        self.progress(f"{what}, {_name(evaluation)}: {_told(found)}")
+        return found
+
+    def training(self, task: str, memory: str, seed: int) -> TrainConfig:
+        """How a task's policy with that memory is trained."""
+        (bank, capacity), learned = MEMORIES[memory], self.plan.tasks[task]
+        training = learned.training
+        if bank in WITHOUT_LESSONS:
+            training = replace(training, lessons=0, steps=training.lessons + training.steps)
+        config = TrainConfig(
+            task=task, bank=bank, capacity=capacity, seed=seed, training=training, demos=learned.demos, expert=self.plan.expert,
+        )  # fmt: skip
+        return replace(config, out=str(self.folder / f"{task}-{memory}-{seed}-{_digest(config)}"))
+
+
+def command(config: TrainConfig) -> str:
+    """The command that makes the same checkpoint."""
+    usual = dict(_options(asdict(TrainConfig())))
+    changed = [f"{name}={value}" for name, value in _options(asdict(config)) if value != usual[name]]
+    return " ".join(["embodied-mem train", *changed])
+
+
+def _options(config: dict[str, Any], lead: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _options(value, f"{lead}{name}.")
+        else:
+            yield f"{lead}{name}", value
+
+
+def _digest(config: TrainConfig) -> str:
+    """Short, and another one when anything differs that a training comes from."""
+    options = json.dumps([asdict(config), DEMO_DELAYS, CHECKPOINT_VERSION], sort_keys=True)
+    return hashlib.sha256(options.encode()).hexdigest()[:8]
+
+
+def _name(evaluation: EvalConfig) -> str:
+    swapped = "-swapped" if evaluation.swap else ""
+    early = f"-compute-{evaluation.compute}" if evaluation.compute < 1.0 else ""
+    return f"episodes-{evaluation.episodes}-delay-{evaluation.delay}{swapped}{early}"
+
+
+def _told(found: Scores) -> str:
+    """An evaluation in a line."""
+    told = f"{found.successes / found.episodes:.3f}"
+    if found.swapped is not None:
+        told += f", swapped {found.swapped:.3f}"
+    return told + (f", compute {found.compute:.3f}" if found.compute < 1.0 else "")
+
+
+def _tell(progress: Callable[[str], None], what: str, at: Progress) -> None:
+    """Now and then: where there is no terminal, each time is a line."""
+    if at.step % TOLD_EVERY == 0 or at.step == at.num_steps:
+        progress(f"{what}, {at.what}: step {at.step} of {at.num_steps}")
