@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from embodied_mem.layers.banks import GatedMemory, GatedMemoryConfig, PerceptualBank, PerceptualBankConfig
-from embodied_mem.layers.banks.protocol import Source
+from embodied_mem.layers.banks.protocol import Newest, Source
 from embodied_mem.policy import vision
 from embodied_mem.policy.reflection import Entries
 
@@ -75,6 +75,10 @@ class PolicyMemory(nn.Module):
         """What dominated the slot's last output."""
         return self.perceptual.sources(slot, num_sources)
 
+    def newest(self, slot: int, num: int) -> Newest:
+        """The newest perceptual entries."""
+        return self.perceptual.newest(slot, num)
+
     def exchange(self, a: int, b: int) -> None:
         """Two slots take each other's memories, with their clocks."""
         for bank in (self.perceptual, self.cognitive):
@@ -116,6 +120,10 @@ class GatedPolicyMemory(nn.Module):
     def sources(self, slot: int, num_sources: int) -> list[Source]:
         """What dominated the slot's last output."""
         return self.cognitive.sources(slot, num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The newest cognitive tokens."""
+        return self.cognitive.newest(slot, num)
 
     def exchange(self, a: int, b: int) -> None:
         """Two slots take each other's memories, with their clocks."""

@@ -44,6 +44,7 @@ def check_bank(
         _check_memory_matters(make_bank, stream, outputs)
         _check_slots(make_bank, stream, outputs)
         _check_start(make_bank, stream, outputs)
+        _check_newest(make_bank, stream)
         _check_reset(make_bank, stream, outputs)
         _check_resumption(make_bank, stream, outputs)
         _check_refusals(make_bank, stream)
@@ -75,6 +76,36 @@ def _check_start(make_bank: Callable[[], Bank], stream: list[Tensor], outputs: l
     later = _run(make_bank(), stream, start_ns=1_700_000_000 * 10**9)
     same = all(torch.equal(a, b) for a, b in zip(outputs, later, strict=True))
     assert same, "outputs depend on when the stream began, not only on the time since"
+
+
+def _check_newest(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None:
+    bank, alone = make_bank(), make_bank()
+    _run(bank, stream)
+    for i, tokens in enumerate(stream):
+        alone.step(tokens[[1]], i * STEP_NS, [1])
+    every = bank.newest(1, 10**6)
+    assert every.tokens.ndim == 2, "entries are no rows of tokens"
+    assert len(every.tokens) == len(every.last_ns), "an entry lacks tokens or a stamp"
+    assert set(every.last_ns.tolist()) <= {i * STEP_NS for i in range(len(stream))}, (
+        "an entry's stamp is made up"
+    )
+    apart = alone.newest(1, 10**6)
+    assert apart.last_ns.tolist() == every.last_ns.tolist(), "a slot's newest entries depend on other slots"
+    close = torch.allclose(apart.tokens, every.tokens, atol=TOLERANCE)
+    assert close, "a slot's newest entries depend on other slots"
+    assert not any(len(alone.newest(slot, 5).tokens) for slot in (0, 2)), (
+        "a slot that saw nothing has entries"
+    )
+    fewer = zip(bank.newest(1, 2), every, strict=True)
+    assert all(torch.equal(a, b[:2]) for a, b in fewer), (
+        "fewer of the newest entries are not the first of more"
+    )
+    before = _frozen(bank)
+    for part in every:
+        part.zero_()
+    assert _frozen(bank) == before, "the newest entries are the bank's own arrays, not copies"
+    bank.reset([1])
+    assert not len(bank.newest(1, 5).tokens), "reset left entries behind"
 
 
 def _check_reset(make_bank: Callable[[], Bank], stream: list[Tensor], outputs: list[Tensor]) -> None:
@@ -116,6 +147,8 @@ def _check_refusals(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None
         ("an unknown slot", UnknownSlot, lambda: bank.step(tokens[:1], now_ns, [NUM_SLOTS])),
         ("a slot named twice", UnknownSlot, lambda: bank.step(tokens[:2], now_ns, [1, 1])),
         ("an unknown slot to reset", UnknownSlot, lambda: bank.reset([-1])),
+        ("an unknown slot to read", UnknownSlot, lambda: bank.newest(NUM_SLOTS, 1)),
+        ("a negative number of entries", InvalidMessage, lambda: bank.newest(0, -1)),
         ("time that runs back", StampRunsBackwards, lambda: bank.step(tokens, [now_ns, now_ns, 0])),
     ]
     for what, error, call in refused:

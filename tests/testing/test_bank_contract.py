@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
+from embodied_mem.layers.banks import Newest, PerceptualBank, PerceptualBankConfig
 from embodied_mem.testing.bank_contract import check_bank
 
 
@@ -40,6 +40,15 @@ class Faulty(PerceptualBank):
             return output + self.unsaved[self.clock.rows(slots)][:, None, None]
         return output
 
+    def newest(self, slot: int, num: int) -> Newest:
+        if self.fault == "reads another slot":
+            return super().newest((slot + 1) % 3, num) if slot in range(3) else super().newest(slot, num)
+        newest = super().newest(slot, num)
+        if self.fault == "gives its own arrays away":
+            rows = self.entries.last_ns[slot, :num][: len(newest.last_ns)]
+            return newest._replace(last_ns=rows)
+        return newest
+
     def reset(self, slots: Any = None, *, start_ns: int | None = None) -> None:
         self.unsaved[self.clock.rows(slots)] = 0.0
         super().reset(slots, start_ns=start_ns)
@@ -64,6 +73,8 @@ def test_a_sound_bank_passes() -> None:
         ("reads the wall clock", "when the stream began"),
         ("keeps unsaved state", "restart"),
         ("does not forget", "reset"),
+        ("reads another slot", "newest entries"),
+        ("gives its own arrays away", "copies"),
         ("takes NaN", "NaN tokens"),
         ("changes before it refuses", "had changed"),
     ],

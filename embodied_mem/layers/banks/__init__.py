@@ -4,7 +4,7 @@
 `GatedMemory` is GTrXL's, whose layers look back some steps, `NeuralMemory` is a network that learns what it sees, `SelectiveBank` writes only what a tracker vouches for,
 `HypothesisTree` keeps several memories while a target is in doubt, `KeySetBank` keeps single features, and `TargetMemory`
 keeps the look of one target. All follow the `Bank` protocol: `step(tokens, stamp_ns, slots)`,
-`reset(slots)`, `state_dict()`, `bytes()`; `embodied_mem.testing.bank_contract.check_bank` checks it.
+`newest(slot, num)`, `reset(slots)`, `state_dict()`, `bytes()`; `embodied_mem.testing.bank_contract.check_bank` checks it.
 """
 
 from embodied_mem.layers.banks.chunks import ChunkMemory, ChunkMemoryConfig
@@ -14,7 +14,7 @@ from embodied_mem.layers.banks.hypotheses import Chosen, HypothesisTree, Hypothe
 from embodied_mem.layers.banks.key_set import KeySetBank, KeySetBankConfig
 from embodied_mem.layers.banks.neural import NeuralMemory, NeuralMemoryConfig
 from embodied_mem.layers.banks.perceptual import PerceptualBank
-from embodied_mem.layers.banks.protocol import Bank, Source
+from embodied_mem.layers.banks.protocol import Bank, Newest, Source
 from embodied_mem.layers.banks.selective import SelectiveBank, SelectiveBankConfig, Sighting
 from embodied_mem.layers.banks.snapshot import memory_arrays, restore_memory
 from embodied_mem.layers.banks.target import TargetMemory, TargetMemoryConfig
@@ -33,6 +33,7 @@ __all__ = [
     "KeySetBankConfig",
     "NeuralMemory",
     "NeuralMemoryConfig",
+    "Newest",
     "PerceptualBank",
     "PerceptualBankConfig",
     "SelectiveBank",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from torch import Tensor, nn
 
 from embodied_mem.errors import InvalidMessage, StampRunsBackwards, UnknownSlot
-from embodied_mem.layers.banks.protocol import Slots, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Stamps
 
 NEVER = -1
 """The stamp of a slot that has seen nothing."""
@@ -85,6 +85,10 @@ class SlotClock(nn.Module):
             )
         return rows.long()
 
+    def row(self, slot: int) -> int:
+        """One slot, known."""
+        return int(self.rows([slot])[0])
+
     def _stamps(self, stamp_ns: Stamps, num_rows: int) -> Int64[Tensor, "b"]:
         stamps = torch.as_tensor(stamp_ns, device=self.start_ns.device)
         if stamps.ndim == 0:
@@ -95,6 +99,13 @@ class SlotClock(nn.Module):
                 "one for all. Convert seconds with round(seconds * 1e9)."
             )
         return stamps
+
+
+def newest_first(tokens: Float32[Tensor, "e d"], last_ns: Int64[Tensor, "e"], num: int) -> Newest:
+    """The first `num` of entries that lie newest first; fewer where there are not so many."""
+    if isinstance(num, bool) or not isinstance(num, int) or num < 0:
+        raise InvalidMessage(f"num is {num!r}; ask for a whole number of entries, 0 or more.")
+    return Newest(tokens[:num].detach().clone(), last_ns[:num].clone())
 
 
 def check_tokens(tokens: Tensor, shape: tuple[int, int, int]) -> None:

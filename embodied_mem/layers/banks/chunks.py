@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
 
 
@@ -118,7 +118,17 @@ class ChunkMemory(nn.Module):
 
         Shares sum to the relevance of the chunks that were attended to, which is at most 1.
         """
-        return self.provenance.sources(int(self.clock.rows([slot])[0]), num_sources)
+        return self.provenance.sources(self.clock.row(slot), num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The summaries of chunks, newest first, each with the stamp of its last step."""
+        rows = self.clock.rows([slot])
+        row, steps = int(rows[0]), self.config.chunk_steps
+        current, _ = self._chunk_and_place(self.num_steps[row] - 1)
+        begun = torch.arange(int(self._num_begun(rows)[0]), device=rows.device)
+        chunks = (current - begun) % self.config.num_chunks
+        last = chunks * steps + self._steps_held(rows)[0, chunks] - 1
+        return newest_first(self.summaries[row, chunks], self.last_ns[row, last], num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen."""

@@ -17,9 +17,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
-from embodied_mem.layers.banks.admission import Admitted, SlotClock
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
 from embodied_mem.layers.banks.blocks import TimeEmbedding
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
 
 
@@ -185,7 +185,14 @@ class GatedMemory(nn.Module):
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The steps that dominated the slot's last output, strongest first; the present step has the rest of the shares."""
-        return self.provenance.sources(int(self.clock.rows([slot])[0]), num_sources)
+        return self.provenance.sources(self.clock.row(slot), num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The steps that are held, newest first, as they came in; what deeper layers made of them is left out."""
+        row, steps = self.clock.row(slot), self.config.memory_steps
+        number = int(self.num_steps[row])
+        places = torch.arange(number - 1, max(number - steps, 0) - 1, -1, device=self.inputs.device) % steps
+        return newest_first(self.inputs[0, row, places].mean(dim=1), self.last_ns[row, places], num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen."""

@@ -20,7 +20,7 @@ from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.layers.banks.admission import Admitted, SlotClock
 from embodied_mem.layers.banks.config import PerceptualBankConfig
 from embodied_mem.layers.banks.perceptual import PerceptualBank
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 
 DEAD = float("-inf")
 LEAST_QUALITY = 1e-4
@@ -135,7 +135,11 @@ class HypothesisTree(nn.Module):
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The entries that dominated the leading pathway's last output."""
-        return self.bank.sources(int(self.clock.rows([slot])[0]) * self.config.num_pathways, num_sources)
+        return self.bank.sources(self._leading(slot), num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The leading pathway's entries, newest first."""
+        return self.bank.newest(self._leading(slot), num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """One pathway without memory is left in these slots."""
@@ -160,6 +164,10 @@ class HypothesisTree(nn.Module):
         is_good = quality[b, chosen.pathway, chosen.candidate] >= self.config.min_quality
         is_written = (is_good & (object_score > 0)[:, None]).flatten()
         self.bank.take(tokens, self._admitted(step), is_written)
+
+    def _leading(self, slot: int) -> int:
+        """The inner bank's slot of the pathway that a target's answers come from."""
+        return self.clock.row(slot) * self.config.num_pathways
 
     def _rows(self, slots: Int64[Tensor, "b"]) -> Int64[Tensor, "b p"]:
         """The inner bank's slots of each target's pathways."""

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
 
 PRIMES = (1_000_003, 7_919, 104_729, 15_485_863)
@@ -103,7 +103,14 @@ class KeySetBank(nn.Module):
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The features that dominated the slot's last output, strongest first."""
-        return self.provenance.sources(int(self.clock.rows([slot])[0]), num_sources)
+        return self.provenance.sources(self.clock.row(slot), num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """Single features, newest first; several are of one step."""
+        row = self.clock.row(slot)
+        count = int(self.count[row])
+        last_ns, newest = self.last_ns[row, :count].sort(descending=True, stable=True)
+        return newest_first(self.tokens[row, newest], last_ns, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen."""

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import SlotClock
+from embodied_mem.layers.banks.admission import SlotClock, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion
-from embodied_mem.layers.banks.protocol import Slots, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Stamps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class NeuralMemory(nn.Module):
 
     def surprise(self, slot: int) -> float:
         """How much the slot's last step surprised it: the norm of the gradient before clipping."""
-        return float(self.last_surprise[self.clock.rows([slot])[0]])
+        return float(self.last_surprise[self.clock.row(slot)])
 
     def unroll(
         self, tokens: Float[Tensor, "t b n d"], seconds: Float64[Tensor, "t"]
@@ -127,6 +127,11 @@ class NeuralMemory(nn.Module):
             outputs.append(self._read(seen, state))
             state, _ = self._learn(seen, state, elapsed_s.expand(len(seen)))
         return torch.stack(outputs)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """Always empty: what was seen is spread over a network's weights, of which no part reads as a token."""
+        row = self.clock.row(slot)
+        return newest_first(self.rise[row, :0], self.clock.last_ns[:0], num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Put the slots' networks back to where every memory begins."""

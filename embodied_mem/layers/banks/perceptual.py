@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from embodied_mem.layers.banks._attention import attend, strongest_entries
 from embodied_mem.layers.banks._entries import Entries, Rows
-from embodied_mem.layers.banks.admission import Admitted, SlotClock
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
 from embodied_mem.layers.banks.blocks import RetrievalLayer
 from embodied_mem.layers.banks.config import PerceptualBankConfig
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
 from embodied_mem.layers.banks.weights import BankWeights
 
@@ -79,7 +79,13 @@ class PerceptualBank(nn.Module):
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The entries that dominated the slot's last output, strongest first; none before its second step."""
-        return self.provenance.sources(int(self.clock.rows([slot])[0]), num_sources)
+        return self.provenance.sources(self.clock.row(slot), num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The entries as they are stored, newest first; those of a narrower bank are `bank_width` wide."""
+        entries, row = self.entries, self.clock.row(slot)
+        newest = entries.order[row, : int(entries.count[row])].flip(0)
+        return newest_first(entries.tokens[row, newest].mean(dim=1), entries.last_ns[row, newest], num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen; time counts from `start_ns`, or from the next step."""

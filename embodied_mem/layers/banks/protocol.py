@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 Stamps = int | Sequence[int] | Int64[Tensor, "b"]
 """Nanoseconds of each slot, or one stamp for all of them."""
 Slots = Sequence[int] | Int64[Tensor, "b"] | None
 """Which slots the rows of `tokens` belong to; None means all, in order."""
+
+
+class Newest(NamedTuple):
+    """A slot's entries, each as the mean of its tokens, with the stamp of the last observation in it; copies."""
+
+    tokens: Float32[Tensor, "k d"]
+    last_ns: Int64[Tensor, "k"]
 
 
 @runtime_checkable
@@ -30,6 +37,17 @@ class Bank(Protocol):
             InvalidMessage: tokens of another shape or type, or NaN or infinity among them; stamps that are none.
             UnknownSlot: a slot that the bank does not have, or that is named twice.
             StampRunsBackwards: a stamp before the slot's last one.
+        """
+        ...
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """Up to `num` of a slot's entries, newest first, for whoever reads a memory beside the policy.
+
+        Empty where the slot has seen nothing, and always where a bank keeps no entries that read as tokens.
+
+        Raises:
+            UnknownSlot: the bank has no such slot.
+            InvalidMessage: `num` is no whole number from 0.
         """
         ...
 

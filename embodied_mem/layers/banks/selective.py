@@ -19,7 +19,7 @@ from embodied_mem.layers.banks.admission import Admitted
 from embodied_mem.layers.banks.config import PerceptualBankConfig
 from embodied_mem.layers.banks.motion import BoxMotion
 from embodied_mem.layers.banks.perceptual import PerceptualBank
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,10 @@ class SelectiveBank(nn.Module):
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The entries that dominated the slot's last output, strongest first."""
         return self.bank.sources(slot, num_sources)
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The entries that were written, newest first."""
+        return self.bank.newest(slot, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen, and how their targets moved."""

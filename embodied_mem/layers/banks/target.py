@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.consolidation import token_similarity
-from embodied_mem.layers.banks.protocol import Slots, Source, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
 
 NEW_BELIEF = 0.25
@@ -143,12 +143,19 @@ class TargetMemory(nn.Module):
 
     def sources(self, slot: int, num_sources: int = 1) -> list[Source]:
         """What the slot's last output took for the target: from when to when it was seen, and how often."""
-        return self.provenance.sources(int(self.clock.rows([slot])[0]), num_sources)
+        return self.provenance.sources(self.clock.row(slot), num_sources)
 
     def beliefs(self, slot: int) -> list[float]:
         """How much each hypothesis is believed to be the target, as of the slot's last step; 0 is none."""
-        beliefs: list[float] = self.belief[self.clock.rows([slot])[0]].tolist()
+        beliefs: list[float] = self.belief[self.clock.row(slot)].tolist()
         return beliefs
+
+    def newest(self, slot: int, num: int) -> Newest:
+        """The looks, the most believed first, not the newest: the first is the one that is followed."""
+        row = self.clock.row(slot)
+        belief, looks = self.belief[row].sort(descending=True, stable=True)
+        looks = looks[belief > 0]
+        return newest_first(self.tokens[row, looks].mean(dim=1), self.last_ns[row, looks], num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget these slots' targets."""

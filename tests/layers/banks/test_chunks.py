@@ -104,3 +104,16 @@ def test_what_dominated_an_output_lies_in_the_chunks_attended_to() -> None:
 def test_a_configuration_that_cannot_be_is_refused_by_name(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         ChunkMemoryConfig(**wrong)
+
+
+def test_summaries_are_read_newest_first_with_the_stamps_of_this_stream_alone() -> None:
+    memory = ChunkMemory(ChunkMemoryConfig(token_width=8, num_chunks=3, chunk_steps=2, top_chunks=1))
+    with torch.no_grad():
+        for i in range(9):
+            memory.step(torch.full((1, 1, 8), float(i)), (50 + i) * SECOND_NS)
+        newest = memory.newest(0, 10)
+        assert newest.tokens[:, 0].tolist() == [8.0, 6.5, 4.5]
+        assert (newest.last_ns // SECOND_NS).tolist() == [58, 57, 55]
+        memory.reset()
+        memory.step(torch.ones(1, 1, 8), 3 * SECOND_NS)
+    assert memory.newest(0, 10).last_ns.tolist() == [3 * SECOND_NS]

@@ -151,3 +151,13 @@ def test_a_replayed_episode_is_the_one_that_was_stepped(memory_steps: int) -> No
     assert torch.allclose(torch.stack(stepped, dim=1), replayed, atol=1e-6)
     replayed[:, -1].square().sum().backward()
     assert all(parameter.grad is not None for parameter in memory.parameters())
+
+
+def test_the_newest_steps_are_read_as_they_came_in() -> None:
+    memory = make()
+    with torch.no_grad():
+        for i in range(6):
+            memory.step(torch.full((3, 2, 8), float(i)), i * SECOND_NS)
+    newest = memory.newest(2, 10)
+    assert newest.tokens[:, 0].tolist() == [5.0, 4.0, 3.0, 2.0]
+    assert (newest.last_ns // SECOND_NS).tolist() == [5, 4, 3, 2]

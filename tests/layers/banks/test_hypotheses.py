@@ -115,3 +115,14 @@ def test_what_does_not_fit_is_refused() -> None:
         tree.choose(torch.zeros(1, 2, 1, 2, 8), torch.ones(1, 2, 2), SURE)
     with pytest.raises(ConfigError, match="num_pathways"):
         HypothesisTreeConfig(num_pathways=0)
+
+
+def test_the_newest_entries_of_a_target_are_those_of_its_leading_pathway() -> None:
+    tree = make_tree(3)
+    with torch.no_grad():
+        for i in range(2):
+            tree.step(torch.stack([torch.full((2, 8), 10.0 * slot + i) for slot in range(3)]), i * 10**9)
+    for slot in range(3):
+        newest = tree.newest(slot, 5)
+        assert newest.tokens[:, 0].tolist() == [10.0 * slot + 1, 10.0 * slot]
+        assert newest.last_ns.tolist() == [10**9, 0]

@@ -70,3 +70,12 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
         make_bank(num_keys=20)
     with pytest.raises(ConfigError, match="num_written is 0"):
         make_bank(num_written=0)
+
+
+def test_the_newest_features_are_read_one_by_one() -> None:
+    bank, stream = make_bank(1), torch.randn(3, 4, 8)
+    run(bank, stream)
+    newest = bank.newest(0, 4)
+    assert newest.last_ns.tolist() == [2 * 10**9] * 2 + [10**9] * 2
+    seen = {tuple(row.tolist()) for row in stream[1:].flatten(0, 1)}
+    assert {tuple(row.tolist()) for row in newest.tokens} <= seen

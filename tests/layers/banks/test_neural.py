@@ -121,3 +121,11 @@ def test_times_that_do_not_fit_and_impossible_options_are_refused() -> None:
         small().unroll(torch.randn(3, 1, 4, 8), torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64))
     with pytest.raises(ConfigError, match="max_rate"):
         NeuralMemoryConfig(max_rate=0.0)
+
+
+def test_a_network_has_no_entries_to_read() -> None:
+    memory = small()
+    memory.step(torch.randn(1, 4, 8), 0)
+    newest = memory.newest(0, 5)
+    assert newest.tokens.shape == (0, 8)
+    assert newest.last_ns.shape == (0,)

@@ -257,3 +257,14 @@ def test_the_memory_has_the_announced_size_and_never_grows() -> None:
 def test_a_configuration_that_cannot_be_is_refused_by_name(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         PerceptualBankConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_newest_entries_are_read_as_means_of_their_tokens() -> None:
+    bank = PerceptualBank(PerceptualBankConfig(num_tokens=2, token_width=8, capacity=3, consolidation="fifo"))
+    with torch.no_grad():
+        for i in range(5):
+            tokens = torch.stack([torch.full((8,), i - 1.0), torch.full((8,), i + 1.0)])
+            bank.step(tokens[None], i * SECOND_NS)
+    newest = bank.newest(0, 2)
+    assert newest.tokens[:, 0].tolist() == [4.0, 3.0]
+    assert newest.last_ns.tolist() == [4 * SECOND_NS, 3 * SECOND_NS]

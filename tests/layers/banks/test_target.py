@@ -158,3 +158,12 @@ def test_a_confidence_or_place_that_cannot_be_is_refused(wrong: dict[str, Tensor
 def test_a_configuration_that_cannot_be_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         make_memory(**wrong)
+
+
+def test_the_look_that_is_followed_is_read_first() -> None:
+    memory = make_memory()
+    memory.step(TARGET, 0)
+    memory.step(OTHER, SECOND_NS)
+    newest = memory.newest(0, 5)
+    assert torch.equal(newest.tokens, torch.stack([LOOKS[0], LOOKS[1]]))
+    assert newest.last_ns.tolist() == [0, SECOND_NS]
