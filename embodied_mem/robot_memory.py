@@ -20,8 +20,9 @@ import numpy as np
 from jaxtyping import Float
 
 from embodied_mem.context import Recall
-from embodied_mem.context.context import ContextConfig, ContextMaker
+from embodied_mem.context.context import ContextMaker
 from embodied_mem.context.context_banks import BankShelf
+from embodied_mem.context.context_draft import ContextConfig
 from embodied_mem.context.home_labels import HomeLabels
 from embodied_mem.context.storeys import floor_plan
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError

@@ -9,6 +9,8 @@ its weight times its distance to its neighbours in time.
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -115,12 +117,16 @@ class _Stream:
 
 
 class KeyframeAlbum:
-    """The kept views of all cameras, oldest first; never more bytes than its config allows."""
+    """The kept views of all cameras, oldest first; never more bytes than its config allows.
+
+    `views` is replaced, never changed: who reads it waits for nobody.
+    """
 
     def __init__(self, config: KeyframeConfig = KeyframeConfig()) -> None:
         self.config = config
-        self.views: list[KeptView] = []
+        self.views: tuple[KeptView, ...] = ()
         self.num_bytes = 0
+        self._changing = threading.RLock()
         self._streams: dict[tuple[str, str], _Stream] = {}
 
     def offer(self, frame: Frame, seen: tuple[EntityId, ...]) -> bool:
@@ -128,48 +134,58 @@ class KeyframeAlbum:
         if frame.rgb is None or self.config.max_bytes == 0:
             return False
         grid = _grid(frame.rgb)
-        stream = self._streams.get((frame.robot, frame.sensor))
-        if stream is None:
-            self._streams[frame.robot, frame.sensor] = _Stream(grid, frame.stamp_ns)
-            self._keep(frame, seen, grid, weight=self.config.sigmas)
-            return True
-        if frame.stamp_ns <= stream.stamp_ns:
-            return False
-        weight = max(stream.take(grid, frame.stamp_ns, self.config.memory_s))
-        if weight < self.config.sigmas or frame.stamp_ns - stream.kept_ns < self.config.min_gap_s * 1e9:
-            return False
-        stream.kept_ns = frame.stamp_ns
-        self._keep(frame, seen, grid, weight=weight)
-        return True
+        with self._changing:
+            weight = self._weight(frame, grid)
+            if weight is not None:
+                self._keep(frame, seen, grid, weight=weight)
+        return weight is not None
 
     def forget(self, entity_id: EntityId) -> None:
         """Drop every view in which an entity was seen."""
-        self._replace([view for view in self.views if entity_id not in view.seen])
+        with self._changing:
+            self._replace(view for view in self.views if entity_id not in view.seen)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything kept, to be saved."""
-        payload = b"".join(view.jpeg for view in self.views)
+        views = self.views
+        payload = b"".join(view.jpeg for view in views)
         return {
             "schema_version": np.array(SCHEMA_VERSION), "jpegs": np.frombuffer(payload, dtype=np.uint8).copy(),
-            "sizes": np.array([len(view.jpeg) for view in self.views], dtype=np.int64),
-            "stamps_ns": np.array([view.stamp_ns for view in self.views], dtype=np.int64),
-            "sources": np.array([view.source for view in self.views], dtype=np.str_),
-            "seen": np.array([" ".join(view.seen) for view in self.views], dtype=np.str_),
-            "weights": np.array([view.weight for view in self.views]),
-            "grids": np.array([view.grid for view in self.views], dtype=np.float32).reshape(len(self.views), GRID * GRID * 3),
+            "sizes": np.array([len(view.jpeg) for view in views], dtype=np.int64),
+            "stamps_ns": np.array([view.stamp_ns for view in views], dtype=np.int64),
+            "sources": np.array([view.source for view in views], dtype=np.str_),
+            "seen": np.array([" ".join(view.seen) for view in views], dtype=np.str_),
+            "weights": np.array([view.weight for view in views]),
+            "grids": np.array([view.grid for view in views], dtype=np.float32).reshape(len(views), GRID * GRID * 3),
         }  # fmt: skip
 
     def load(self, arrays: dict[str, np.ndarray]) -> None:
         """What `arrays` gave, instead of what is kept now."""
         ends = np.concatenate([[0], np.cumsum(arrays["sizes"])])
         payload = arrays["jpegs"].tobytes()
-        self._replace([
+        views = [
             KeptView(
                 stamp_ns=int(stamp), source=str(source), jpeg=payload[int(ends[i]) : int(ends[i + 1])],
                 seen=tuple(str(arrays["seen"][i]).split()), weight=float(arrays["weights"][i]), grid=arrays["grids"][i],
             )
             for i, (stamp, source) in enumerate(zip(arrays["stamps_ns"], arrays["sources"], strict=True))
-        ])  # fmt: skip
+        ]  # fmt: skip
+        with self._changing:
+            self._replace(views)
+
+    def _weight(self, frame: Frame, grid: Float32[np.ndarray, "g"]) -> float | None:
+        """By how much a frame stands out among those of its camera; None when it does not."""
+        stream = self._streams.get((frame.robot, frame.sensor))
+        if stream is None:
+            self._streams[frame.robot, frame.sensor] = _Stream(grid, frame.stamp_ns)
+            return self.config.sigmas
+        if frame.stamp_ns <= stream.stamp_ns:
+            return None
+        weight = max(stream.take(grid, frame.stamp_ns, self.config.memory_s))
+        if weight < self.config.sigmas or frame.stamp_ns - stream.kept_ns < self.config.min_gap_s * 1e9:
+            return None
+        stream.kept_ns = frame.stamp_ns
+        return weight
 
     def _keep(self, frame: Frame, seen: tuple[EntityId, ...], grid: np.ndarray, *, weight: float) -> None:
         assert frame.rgb is not None
@@ -178,22 +194,25 @@ class KeyframeAlbum:
         view = KeptView(
             stamp_ns=frame.stamp_ns, source=source, jpeg=jpeg, seen=seen, weight=max(weight, 0.1), grid=grid
         )
-        self.views.append(view)
-        self.num_bytes += view.num_bytes
-        while self.num_bytes > self.config.max_bytes and self.views:
-            self.num_bytes -= self.views.pop(self._least()).num_bytes
+        views = [*self.views, view]
+        num_bytes = self.num_bytes + view.num_bytes
+        while num_bytes > self.config.max_bytes and views:
+            num_bytes -= views.pop(_least(views)).num_bytes
+        self._replace(views)
 
-    def _least(self) -> int:
-        """The view that is missed least: light, and much like the ones before and after it."""
-        if len(self.views) < 3:
-            return 0
-        grids = np.array([view.grid for view in self.views])
-        gaps = np.linalg.norm(np.diff(grids, axis=0), axis=1)
-        novelty = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
-        return int(np.argmin(novelty * np.array([view.weight for view in self.views])))
+    def _replace(self, views: Iterable[KeptView]) -> None:
+        self.views = tuple(views)
+        self.num_bytes = sum(view.num_bytes for view in self.views)
 
-    def _replace(self, views: list[KeptView]) -> None:
-        self.views, self.num_bytes = views, sum(view.num_bytes for view in views)
+
+def _least(views: Sequence[KeptView]) -> int:
+    """The view that is missed least: light, and much like the ones before and after it."""
+    if len(views) < 3:
+        return 0
+    grids = np.array([view.grid for view in views])
+    gaps = np.linalg.norm(np.diff(grids, axis=0), axis=1)
+    novelty = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
+    return int(np.argmin(novelty * np.array([view.weight for view in views])))
 
 
 def _grid(rgb: UInt8[np.ndarray, "h w 3"]) -> Float32[np.ndarray, "g"]:

@@ -118,6 +118,46 @@ def test_with_less_and_less_time_it_goes_down_in_steps_and_says_so() -> None:
     assert uncached.dropped[0].startswith("summaries only")
 
 
+def test_what_was_given_before_is_given_again_only_within_the_budget() -> None:
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+
+        def make(tokens: int, ms: float) -> Context:
+            budget = Budget(tokens=tokens, ms=ms)
+            return memory._contexts.context("red mug", budget=budget, clock=lambda: 0.0)
+
+        whole, little, again = make(2048, 1000.0), make(40, 0.3), make(2048, 0.3)
+    assert whole.num_tokens > 40
+    assert little.num_tokens <= 40
+    assert -(-len(little.text) // 3) <= 40
+    assert little.dropped[0].startswith("summaries only")
+    assert again.dropped == (f"cached: as it was given at stamp {little.stamp_ns}",)
+
+
+def test_what_was_given_to_another_slot_is_not_given_again() -> None:
+    stream = torch.randn(3, 2, 3, 8)
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+        bank = make_bank()
+        memory.banks.attach("arm", bank)
+        run(bank, stream)
+
+        def make(slot: int, ms: float) -> Context:
+            budget = Budget(tokens=2048, ms=ms)
+            return memory._contexts.context("red mug", budget=budget, slot=slot, clock=lambda: 0.0)
+
+        first, hurried, other, again = make(0, 1000.0), make(1, 0.3), make(1, 1000.0), make(0, 0.3)
+    assert "bank/arm/0" in first.sources
+    assert not hurried.banks
+    assert "bank/arm/0" not in hurried.sources
+    assert "bank/arm/1" in other.sources
+    assert not np.array_equal(first.banks["arm"].tokens, other.banks["arm"].tokens)
+    assert again.dropped[0].startswith("cached")
+    assert again.sources == first.sources
+
+
 def test_what_could_not_be_read_in_time_is_read_the_next_time() -> None:
     room = SyntheticRoom(seed=0)
     with RobotMemory.open() as memory:

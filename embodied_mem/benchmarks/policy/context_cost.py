@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from embodied_mem.benchmarks.crowded import LABELS, crowded_hall
-from embodied_mem.context.context import ContextConfig, ContextMaker
+from embodied_mem.context.context import ContextMaker
 from embodied_mem.context.context_banks import BankShelf
+from embodied_mem.context.context_draft import ContextConfig
 from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
 from embodied_mem.layers.world import WorldLayer
 from embodied_mem.messages import Budget, Frame
