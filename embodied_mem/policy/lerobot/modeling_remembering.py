@@ -102,7 +102,9 @@ class RememberingPolicy(PreTrainedPolicy):
                 f"the batch has {num_rows} rows, the policy remembers for {self.config.num_slots}; make it with "
                 f"num_slots={num_rows}."
             )
-        with self._at(self._stamps(batch, num_rows)):
+        stamps = self._stamps(batch, num_rows)
+        self._require_finite(batch)  # the base keeps what it is given, even when the memory refuses it
+        with self._at(stamps):
             actions: Tensor = decide(batch, **options)
         self._num_calls += 1
         return actions
@@ -151,8 +153,22 @@ class RememberingPolicy(PreTrainedPolicy):
     def _stamps(self, batch: dict[str, Any], num_rows: int) -> list[int]:
         if batch.get("timestamp") is None:
             return self._after_s(self._num_calls * self.config.period_s, num_rows)
-        seconds = torch.as_tensor(batch["timestamp"]).double().flatten().expand(num_rows)
+        try:
+            seconds = torch.as_tensor(batch["timestamp"], dtype=torch.float64).flatten().expand(num_rows)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InvalidMessage(
+                f"timestamp is {batch['timestamp']!r} ({error}); it must be seconds, one number or one for each of {num_rows} rows."
+            ) from error
+        if not seconds.isfinite().all():
+            raise InvalidMessage(f"timestamp is {seconds.tolist()}; it must be finite seconds.")
         return [round(one * 1e9) for one in seconds.tolist()]
+
+    def _require_finite(self, batch: dict[str, Any]) -> None:
+        for key in self.config.base_config.input_features:
+            if key in batch and not torch.as_tensor(batch[key]).isfinite().all():
+                raise InvalidMessage(
+                    f"{key} has values that are not finite; drop this observation, nothing of it was remembered."
+                )
 
     def _after_s(self, seconds: float, num_rows: int) -> list[int]:
         return [round(seconds * 1e9)] * num_rows

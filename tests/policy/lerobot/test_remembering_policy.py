@@ -182,3 +182,22 @@ def test_what_does_not_fit_is_refused_before_anything_is_remembered(tmp_path: Pa
         remembering("act", tmp_path, module="model.nothing")
     with pytest.raises(InvalidMessage, match="laid out"):
         remembering("act", tmp_path, module="model.action_head", layout="flat")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refused_observation_leaves_nothing_behind_in_the_policy_itself(name: str, tmp_path: Path) -> None:
+    policy = opened(remembering(name, tmp_path))
+    before, _ = make_pre_post_processors(policy.config)
+    seen = before({**tiny_policies.seen(1), "task": "bring the red mug"})
+    key = next(iter(policy.config.base_config.input_features))
+    spoiled = {**seen, key: seen[key].clone()}
+    spoiled[key].view(-1)[0] = float("nan")
+    bad = [spoiled, *({**seen, "timestamp": value} for value in (float("nan"), "soon", [1.0, 2.0]))]
+    actions = []
+    for refused in ([], bad):
+        policy.reset()
+        for batch in refused:
+            with pytest.raises(InvalidMessage):
+                policy.select_action(batch)
+        actions.append(run(policy, before, [1])[0])
+    assert torch.equal(*actions)
