@@ -92,10 +92,7 @@ def act_early(
         ConfigError: not one threshold for each pair of neighbouring exits.
     """
     num_blocks = expert.config.num_blocks
-    if len(thresholds) != num_blocks - 1:
-        raise ConfigError(
-            f"{len(thresholds)} thresholds for {num_blocks} blocks; give one fewer than there are blocks."
-        )
+    check_thresholds(thresholds, num_blocks)
     depth = torch.full((len(noise),), num_blocks)
     probed = torch.full((len(noise),), num_blocks)
     open_rows = torch.arange(len(noise))
@@ -111,6 +108,18 @@ def act_early(
         rows = depth == used
         actions[rows] = expert.act(noise[rows], perceived[rows], condition[rows], num_blocks=used)
     return EarlyActions(actions, depth, depth * expert.config.flow_steps + probed)
+
+
+def check_thresholds(thresholds: tuple[float, ...], num_blocks: int) -> None:
+    """Refuse what are no thresholds for so many blocks.
+
+    Raises:
+        ConfigError: not one number for each pair of neighbouring exits.
+    """
+    if len(thresholds) != num_blocks - 1 or not all(isinstance(one, (float, int)) for one in thresholds):
+        raise ConfigError(
+            f"{len(thresholds)} thresholds for {num_blocks} blocks; give one number fewer than there are blocks."
+        )
 
 
 def _at(differences: Float[Tensor, "n k"], quantile: float) -> tuple[float, ...]:

@@ -19,11 +19,11 @@ from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.layers.banks import PerceptualBankConfig
 from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
-from embodied_mem.policy.early_exit import act_early, exit_differences
+from embodied_mem.policy.early_exit import act_early, check_thresholds, exit_differences
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.naming import Naming, told_words
 from embodied_mem.policy.pointing import Pointing
-from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory, without_pictures
+from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory
 from embodied_mem.policy.recognition import recognised
 from embodied_mem.policy.reflection import Entries, Reflection
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
@@ -71,6 +71,7 @@ class MemoryPolicyConfig:
         return PolicyMemory(
             self.bank_config(num_slots=num_slots, is_cognitive=False),
             self.bank_config(num_slots=num_slots, is_cognitive=True),
+            keeps_entries=self.keeps_entries,
         )
 
     def bank_config(self, *, num_slots: int, is_cognitive: bool) -> PerceptualBankConfig:
@@ -133,13 +134,18 @@ class MemoryPolicy(nn.Module):
         *,
         num_blocks: int | None = None,
     ) -> ActionChunk:
-        """The next actions of every row; the observation is remembered.
+        """The next actions of every row; the observation is remembered, unless it is refused: then nothing changes.
 
         Of the instruction it reads the words that it knows. The context is taken for the seam's sake and does not matter.
+        `num_blocks` is how many of the expert's blocks to run; None: all, or as many as `thresholds` ask for.
 
         Raises:
             InvalidMessage: the camera is missing, proprioception has another width, or not every row has its instruction.
+            UnknownSlot: a slot that the policy was not made for.
+            StampRunsBackwards: a row is older than its slot's last.
+            ConfigError: the expert has not so many blocks, or `thresholds` are not one for each pair of its exits.
         """
+        self._check_exits(num_blocks)
         images, proprio = self._images(observation), torch.from_numpy(observation.proprio.copy())
         pictures = vision.small_pictures(images)
         told = told_words(self.config.words, instruction, len(images))
@@ -150,8 +156,7 @@ class MemoryPolicy(nn.Module):
         seen = self.scaling(pictures)
         if self.naming is not None:
             seen = seen[0], torch.cat([seen[1], self.naming.names(images)], dim=2)
-        has_memory = self.config.bank != "none"
-        remembered = self.memory.step(seen, stamps, slots) if has_memory else without_pictures(*seen)
+        remembered = self.memory.step(seen, stamps, slots)
         kept = remembered.kept
         again = recognised(self.scaling.unscaled(seen[0]), self.scaling.unscaled(kept.tokens), kept.is_kept)
         fused = remembered.perceptual, remembered.cognitive
@@ -212,6 +217,14 @@ class MemoryPolicy(nn.Module):
             )
         return torch.from_numpy(np.ascontiguousarray(observation.images[self.config.camera]))
 
+    def _check_exits(self, num_blocks: int | None) -> None:
+        most = self.config.expert.num_blocks
+        if num_blocks is None:
+            if self.thresholds is not None:
+                check_thresholds(self.thresholds, most)
+        elif not isinstance(num_blocks, int) or not 1 <= num_blocks <= most:
+            raise ConfigError(f"num_blocks is {num_blocks!r}; it must be in 1..{most}, the expert's blocks.")
+
     def _actions(self, noise: Tensor, perceived: Tensor, condition: Tensor, num_blocks: int | None) -> Tensor:
         expert, rows = self.expert, len(noise)
         self.num_decisions += rows
@@ -234,8 +247,6 @@ class MemoryPolicy(nn.Module):
         return torch.stack(drawn)
 
     def _sources(self, slot: int) -> tuple[str, ...]:
-        if self.config.bank == "none":
-            return ()
         return tuple(f"{one.first_ns}..{one.last_ns}" for one in self.memory.sources(slot, 3))
 
 

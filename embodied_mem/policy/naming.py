@@ -75,13 +75,13 @@ def told_words(words: Sequence[str], instruction: Instructions, num_rows: int) -
     in it: who is told of a soap bottle is not told of a bottle.
 
     Raises:
-        InvalidMessage: not one instruction for each row.
+        InvalidMessage: not one text for each row.
     """
     each = [instruction] * num_rows if isinstance(instruction, str) else instruction
-    if len(each) != num_rows:
-        raise InvalidMessage(
-            f"there are {len(each)} instructions for {num_rows} rows; give one for each, or one text for all."
-        )
+    is_text = isinstance(each, Sequence) and all(isinstance(one, str) for one in each)
+    if not is_text or len(each) != num_rows:
+        what = f"{len(each)} instructions" if is_text else f"instruction {instruction!r}"
+        raise InvalidMessage(f"{what} for {num_rows} rows: give one text for each, or one for all.")
     found = [words_in(words, task_of(one)) for one in each]
     return torch.tensor([[float(word in there) for word in words] for there in found]).reshape(
         num_rows, len(words)

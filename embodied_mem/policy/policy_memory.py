@@ -48,15 +48,31 @@ class PolicyMemory(nn.Module):
 
     decisions: Tensor
 
-    def __init__(self, perceptual: PerceptualBankConfig, cognitive: PerceptualBankConfig) -> None:
+    def __init__(
+        self, perceptual: PerceptualBankConfig, cognitive: PerceptualBankConfig, *, keeps_entries: bool = True
+    ) -> None:
+        """Without `keeps_entries` nothing is remembered but the time."""
         super().__init__()
         self.perceptual, self.cognitive = PerceptualBank(perceptual), PerceptualBank(cognitive)
+        self.keeps_entries = keeps_entries
         self.register_buffer("decisions", torch.zeros(perceptual.num_slots, dtype=torch.int64))
 
     def step(self, seen: Both, stamps: Tensor, slots: Tensor) -> Remembered:
-        """What is remembered of these tokens; then they are remembered."""
+        """What is remembered of these tokens; then they are remembered.
+
+        Raises:
+            InvalidMessage, UnknownSlot, StampRunsBackwards: as banks do (`Bank.step`); neither of the two has changed then.
+        """
+        steps = [
+            bank.clock.admit(tokens, stamps, slots, shape=(bank.config.num_tokens, bank.config.token_width))
+            for bank, tokens in zip(self._banks, seen, strict=True)
+        ]
+        if not self.keeps_entries:
+            for bank, step in zip(self._banks, steps, strict=True):
+                bank.clock.advance(step)
+            return without_pictures(*seen)
         held = [(*bank.entries.held(slots), bank.entries.seconds[slots].float()) for bank in self._banks]
-        fused = self.perceptual.step(seen[0], stamps, slots), self.cognitive.step(seen[1], stamps, slots)
+        fused = self.perceptual.take(seen[0], steps[0]), self.cognitive.take(seen[1], steps[1])
         clock = self.perceptual.clock
         now_s = ((clock.last_ns[slots] - clock.start_ns[slots]).double() / 1e9).float()
         kept = (Entries(tokens, seconds, is_kept, now_s) for tokens, is_kept, seconds in held)

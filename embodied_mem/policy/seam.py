@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int64, UInt8
 
 from embodied_mem.errors import InvalidMessage, StampRunsBackwards, UnknownSlot
 from embodied_mem.messages import Context, Frame
+from embodied_mem.messages.sensing import check_array
 
 Contexts = Context | Sequence[Context] | None
 """One for all rows, one for each, or none."""
@@ -25,10 +26,14 @@ class Observation:
     """What robots sense at one moment, a row for each: pictures by camera, proprioception, and which slots they are.
 
     Attributes:
-        stamp_ns: of each row.
+        stamp_ns: of each row, from 0.
         images: RGB by camera name; every camera has all rows.
         proprio: joint or gripper state; width 0 where there is none.
         slots: each row's slot; every slot at most once.
+
+    Raises:
+        InvalidMessage: something has another type or shape than these, no row or no pixel, or NaN or infinity in it.
+        UnknownSlot: a slot is named twice.
     """
 
     stamp_ns: Int64[np.ndarray, "b"]
@@ -37,19 +42,26 @@ class Observation:
     slots: Int64[np.ndarray, "b"] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
     def __post_init__(self) -> None:
-        rows = {"proprio": len(self.proprio), "slots": len(self.slots)}
-        rows |= {f"images[{name!r}]": len(image) for name, image in self.images.items()}
-        wrong = {name: number for name, number in rows.items() if number != len(self.stamp_ns)}
-        if wrong or not len(self.stamp_ns):
+        num = self.stamp_ns.size if isinstance(self.stamp_ns, np.ndarray) else 1
+        check_array("stamp_ns", self.stamp_ns, np.int64, (num,), "Give each row's stamp in nanoseconds.")
+        if not num or (self.stamp_ns < 0).any():
             raise InvalidMessage(
-                f"the observation has {len(self.stamp_ns)} stamps, but {wrong} rows; every part needs one row for each slot."
+                f"stamp_ns is {self.stamp_ns.tolist()}; give one whole number of nanoseconds from 0 for each row, and at least "
+                "one row."
             )
-        if len(set(self.slots.tolist())) < len(self.slots):
+        check_array("slots", self.slots, np.int64, (num,), "Give the slot of each row.")
+        if len(set(self.slots.tolist())) < num:
             raise UnknownSlot(f"slots {self.slots.tolist()} name one twice; give each robot its own slot.")
+        _check_rows("proprio", self.proprio, np.float32, (num, -1), "Give a row of numbers for each slot.")
         if not np.isfinite(self.proprio).all():
             raise InvalidMessage(
                 "proprio holds NaN or infinity; leave the observation out, and check the joint states."
             )
+        for name, image in self.images.items():
+            wanted = "Pictures are RGB from 0 to 255, rows first, one for each slot; convert them."
+            _check_rows(f"images[{name!r}]", image, np.uint8, (num, -1, -1, 3), wanted)
+            if not image.size:
+                raise InvalidMessage(f"images[{name!r}] has shape {image.shape}, no pixels. {wanted}")
 
     @classmethod
     def of_frame(cls, frame: Frame, *, proprio: Sequence[float] = (), slot: int = 0) -> Observation:
@@ -175,6 +187,13 @@ class ChunkedExecution:
 def context_of(context: Contexts, row: int) -> Context | None:
     """The context that belongs to a row."""
     return context if context is None or isinstance(context, Context) else context[row]
+
+
+def _check_rows(name: str, array: object, dtype: type, shape: tuple[int, ...], remedy: str) -> None:
+    """`check_array`, with -1 for sizes that are free."""
+    if isinstance(array, np.ndarray) and array.ndim == len(shape):
+        shape = tuple(has if wanted == -1 else wanted for has, wanted in zip(array.shape, shape, strict=True))
+    check_array(name, array, dtype, shape, f"{remedy} (-1: any size.)")
 
 
 def _of_rows(context: Contexts, rows: Int64[np.ndarray, "k"]) -> Contexts:
