@@ -108,6 +108,30 @@ def newest_first(tokens: Float32[Tensor, "e d"], last_ns: Int64[Tensor, "e"], nu
     return Newest(tokens[:num].detach().clone(), last_ns[:num].clone())
 
 
+def check_values(
+    name: str,
+    values: Tensor,
+    shape: tuple[int, ...],
+    *,
+    lowest: float = float("-inf"),
+    highest: float = float("inf"),
+    is_finite: bool = True,
+) -> None:
+    """Refuse what is no tensor of numbers with a point, of this shape, within these bounds, or NaN."""
+    if isinstance(values, Tensor) and values.is_floating_point() and tuple(values.shape) == shape:
+        fits = (values >= lowest) & (values <= highest)
+        if bool((fits & values.isfinite() if is_finite else fits).all()):
+            return
+        what = str(values.tolist())
+    else:
+        is_tensor = isinstance(values, Tensor)
+        what = f"{values.dtype} of shape {tuple(values.shape)}" if is_tensor else repr(values)
+    raise InvalidMessage(
+        f"{name} is {what}; it must be a floating tensor of shape {shape}, each value {'finite, ' * is_finite}within "
+        f"{lowest:g}..{highest:g} and not NaN. Nothing was remembered."
+    )
+
+
 def check_tokens(tokens: Tensor, shape: tuple[int, int, int]) -> None:
     """Refuse what is not finite float32 of this shape."""
     if not isinstance(tokens, Tensor) or tuple(tokens.shape) != shape or tokens.dtype != torch.float32:

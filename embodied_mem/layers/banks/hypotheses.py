@@ -17,7 +17,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import Admitted, SlotClock
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_values
 from embodied_mem.layers.banks.config import PerceptualBankConfig
 from embodied_mem.layers.banks.perceptual import PerceptualBank
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
@@ -77,6 +77,7 @@ class HypothesisTree(nn.Module):
         self.register_buffer("score", torch.full((slots, pathways), DEAD))
         self.score[:, 0] = 0.0
         self._seen: tuple[Admitted, Tensor] | None = None
+        self.register_load_state_dict_post_hook(_take_back_branch)
         self.eval()
 
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
@@ -90,7 +91,11 @@ class HypothesisTree(nn.Module):
     def branch(
         self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None
     ) -> Float[Tensor, "b p n d"]:
-        """The tokens fused with each pathway's memory, the leading one first; nothing is remembered before `choose`."""
+        """The tokens fused with each pathway's memory, the leading one first; nothing is remembered before `choose`.
+
+        A `reset` of one of the slots or a load takes the branch back, and it is not part of the state: branch again then
+        (the same stamp will do).
+        """
         shape = (self.config.bank.num_tokens, self.config.bank.token_width)
         step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
         rows = self._rows(step.slots)
@@ -112,21 +117,18 @@ class HypothesisTree(nn.Module):
         """Keep the best pathways, each with its candidate; the leading one is first from now on.
 
         Raises:
-            InvalidMessage: there was no `branch` before, or shapes or values do not fit.
+            InvalidMessage: there was no `branch` before or it was taken back, or shapes, types or values do not fit.
         """
         step = self._check(candidates, quality, object_score)
+        quality, object_score = quality.float(), object_score.float()
         pathways, num_candidates = self.config.num_pathways, quality.shape[2]
         gains = quality.clamp(LEAST_QUALITY, 1.0).log()
         total = (self.score[step.slots][:, :, None] + gains).flatten(1)
         in_doubt = object_score < self.config.doubtful_below
         distinct = torch.where(in_doubt[:, None], _once_each(total, quality.flatten(1)), total)
         # Where fewer than so many are distinct, the rest follow in order: a dead pathway is no better.
-        order = (
-            (distinct * 1.0)
-            .masked_fill(distinct == DEAD, -1e30)
-            .topk(min(pathways, total.shape[1]), dim=1)
-            .indices
-        )
+        ranked = distinct.masked_fill(distinct == DEAD, -1e30)
+        order = ranked.argsort(dim=1, descending=True, stable=True)[:, :pathways]
         order = torch.cat([order, order[:, -1:].expand(-1, pathways - order.shape[1])], dim=1)
         chosen = Chosen(order // num_candidates, order % num_candidates, distinct.gather(1, order))
         self._become(step, chosen, candidates, quality, object_score)
@@ -134,7 +136,7 @@ class HypothesisTree(nn.Module):
         return chosen
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
-        """The entries that dominated the leading pathway's last output."""
+        """The entries that dominated what `branch` last gave for the pathway that now leads."""
         return self.bank.sources(self._leading(slot), num_sources)
 
     def newest(self, slot: int, num: int) -> Newest:
@@ -146,6 +148,8 @@ class HypothesisTree(nn.Module):
         rows = self.clock.rows(slots)
         self.clock.reset(rows, start_ns)
         self.bank.reset(self._rows(rows).flatten(), start_ns=start_ns)
+        if self._seen is not None and bool(torch.isin(self._seen[0].slots, rows).any()):
+            self._seen = None
         self.score[rows] = DEAD
         self.score[rows, 0] = 0.0
 
@@ -163,7 +167,7 @@ class HypothesisTree(nn.Module):
         tokens = candidates[b, chosen.pathway, chosen.candidate].flatten(0, 1)
         is_good = quality[b, chosen.pathway, chosen.candidate] >= self.config.min_quality
         is_written = (is_good & (object_score > 0)[:, None]).flatten()
-        self.bank.take(tokens, self._admitted(step), is_written)
+        self.bank.write(tokens, self._admitted(step), is_written)
 
     def _leading(self, slot: int) -> int:
         """The inner bank's slot of the pathway that a target's answers come from."""
@@ -185,24 +189,24 @@ class HypothesisTree(nn.Module):
     def _check(self, candidates: Tensor, quality: Tensor, object_score: Tensor) -> Admitted:
         if self._seen is None:
             raise InvalidMessage(
-                "there is nothing to choose from; call branch(tokens, stamp_ns, slots) first."
+                "there is nothing to choose from; call branch(tokens, stamp_ns, slots) first, and again after a reset or a load."
             )
         step, tokens = self._seen
         lead = (len(tokens), self.config.num_pathways)
-        fits = (
-            quality.ndim == 3
-            and tuple(quality.shape[:2]) == lead
-            and tuple(candidates.shape) == (*quality.shape, *tokens.shape[1:])
-            and tuple(object_score.shape) == (len(tokens),)
-        )
-        if not fits or not bool(
-            torch.isfinite(candidates).all() & ~quality.isnan().any() & ~object_score.isnan().any()
-        ):
+        num_candidates = quality.shape[2] if isinstance(quality, Tensor) and quality.ndim == 3 else 1
+        check_values("quality", quality, (*lead, max(1, num_candidates)), is_finite=False)
+        check_values("object_score", object_score, lead[:1], is_finite=False)
+        check_values("candidates", candidates, (*quality.shape, *tokens.shape[1:]))
+        if candidates.dtype != torch.float32:
             raise InvalidMessage(
-                f"candidates {tuple(candidates.shape)}, quality {tuple(quality.shape)} and object_score "
-                f"{tuple(object_score.shape)} do not fit {lead} slots and pathways, or are not finite; give (b, p, c, n, d), (b, p, c), (b)."
+                f"candidates are {candidates.dtype}; they must be torch.float32, as the tokens of a step are."
             )
         return step
+
+
+def _take_back_branch(tree: HypothesisTree, incompatible: object) -> None:
+    """What was seen before a load is not of the stream that was loaded."""
+    tree._seen = None
 
 
 def copy_slots(bank: PerceptualBank, sources: Int64[Tensor, "k"], targets: Int64[Tensor, "k"]) -> None:

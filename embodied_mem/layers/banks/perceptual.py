@@ -36,6 +36,14 @@ class _Held(NamedTuple):
     is_filled: Tensor | None
 
 
+class _Answer(NamedTuple):
+    """A step's output, what of it is to be remembered, and each entry's share in it (b, capacity)."""
+
+    output: Tensor
+    stored: Tensor
+    share: Tensor
+
+
 class PerceptualBank(nn.Module):
     """A perceptual-cognitive bank for `config.num_slots` streams; see `Bank` for the contract.
 
@@ -63,19 +71,21 @@ class PerceptualBank(nn.Module):
         self, tokens: Float[Tensor, "b n d"], step: Admitted, is_remembered: Bool[Tensor, "b"] | None = None
     ) -> Tensor:
         """A step whose input was admitted; rows that `is_remembered` leaves out are answered, but not written."""
-        seen = self.weights.width.narrow(tokens)
-        retrieved, share = self._retrieve(seen, step)
-        fused = self.weights.fusion(seen, retrieved)
-        output = self.weights.width.widen(tokens, seen, fused)
-        stored = seen if self.config.stored == "raw" else fused
+        answer = self._answer(tokens, step)
         with torch.no_grad():
-            self.provenance.keep(step.slots, share, self.entries)
+            self.provenance.keep(step.slots, answer.share, self.entries)
             self.clock.advance(step)
-            if is_remembered is not None:
-                stored, step = stored[is_remembered], Admitted(*(of_rows[is_remembered] for of_rows in step))
-            if len(stored):
-                self._remember(stored, step)
-        return output
+            self._write(answer.stored, step, is_remembered)
+        return answer.output
+
+    @torch.no_grad()
+    def write(
+        self, tokens: Float[Tensor, "b n d"], step: Admitted, is_remembered: Bool[Tensor, "b"] | None = None
+    ) -> None:
+        """Remember without answering: `sources` and the clock stay with the last answer."""
+        is_raw = self.config.stored == "raw"
+        stored = self.weights.width.narrow(tokens) if is_raw else self._answer(tokens, step).stored
+        self._write(stored, step, is_remembered)
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The entries that dominated the slot's last output, strongest first; none before its second step."""
@@ -116,6 +126,19 @@ class PerceptualBank(nn.Module):
         if was_training and not mode and hasattr(self, "provenance"):
             self.refresh()
         return self
+
+    def _answer(self, tokens: Tensor, step: Admitted) -> _Answer:
+        seen = self.weights.width.narrow(tokens)
+        retrieved, share = self._retrieve(seen, step)
+        fused = self.weights.fusion(seen, retrieved)
+        output = self.weights.width.widen(tokens, seen, fused)
+        return _Answer(output, seen if self.config.stored == "raw" else fused, share)
+
+    def _write(self, stored: Tensor, step: Admitted, is_remembered: Tensor | None) -> None:
+        if is_remembered is not None:
+            stored, step = stored[is_remembered], Admitted(*(of_rows[is_remembered] for of_rows in step))
+        if len(stored):
+            self._remember(stored, step)
 
     def _retrieve(self, seen: Tensor, step: Admitted) -> tuple[Tensor, Tensor]:
         """What is remembered of `seen`, and each entry's share in it (b, capacity)."""

@@ -53,9 +53,7 @@ def restore_memory(bank: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         )
     buffers = dict(bank.named_buffers())
     _check(buffers, {name: array for name, array in arrays.items() if name not in HEADER})
-    with torch.no_grad():
-        for name, buffer in buffers.items():
-            buffer.copy_(torch.from_numpy(np.array(arrays[name])))
+    bank.load_state_dict({name: torch.from_numpy(np.array(arrays[name])) for name in buffers}, strict=False)
 
 
 def _check(buffers: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> None:

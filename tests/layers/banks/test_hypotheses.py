@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -12,6 +15,8 @@ from embodied_mem.layers.banks import (
     HypothesisTreeConfig,
     PerceptualBank,
     PerceptualBankConfig,
+    memory_arrays,
+    restore_memory,
 )
 from embodied_mem.layers.banks.hypotheses import copy_slots
 from embodied_mem.testing.bank_contract import check_bank
@@ -106,13 +111,103 @@ def test_a_copied_slot_goes_on_as_the_one_it_was_copied_from() -> None:
     assert bank.sources(0) == bank.sources(2)
 
 
-def test_what_does_not_fit_is_refused() -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"candidates": torch.zeros(1, 2, 1, 2, 8, dtype=torch.float64)},
+        {"candidates": torch.full((1, 2, 1, 2, 8), float("nan"))},
+        {"candidates": torch.zeros(1, 2, 1, 2, 7)},
+        {"candidates": torch.zeros(1, 2, 0, 2, 8), "quality": torch.zeros(1, 2, 0)},
+        {"candidates": [[0.0]]},
+        {"quality": torch.ones(1, 2, 1, dtype=torch.int64)},
+        {"quality": torch.ones(1, 2, 2)},
+        {"quality": torch.full((1, 2, 1), float("nan"))},
+        {"quality": 0.9},
+        {"object_score": torch.ones(2)},
+        {"object_score": torch.ones(1, dtype=torch.int64)},
+        {"object_score": None},
+    ],
+)
+def test_a_choice_that_cannot_be_is_refused_before_anything_changes(wrong: dict[str, Any]) -> None:
     tree = make_tree(1)
+    fits = {
+        "candidates": torch.ones(1, 2, 1, 2, 8), "quality": torch.tensor([[[0.5], [0.9]]]), "object_score": SURE
+    }  # fmt: skip
+    with torch.no_grad():
+        tree.step(torch.ones(1, 2, 8), 0)
+        tree.branch(torch.zeros(1, 2, 8), 10**9)
+    before = {name: value.clone() for name, value in tree.state_dict().items()}
+    with pytest.raises(InvalidMessage, match="must be"):
+        tree.choose(**{**fits, **wrong})
+    assert all(torch.equal(before[name], value) for name, value in tree.state_dict().items())
+    tree.choose(**fits)
+    assert len(held(tree, 0)) == 2
+
+
+def test_qualities_of_twice_the_precision_choose_the_same() -> None:
+    candidates, quality = torch.randn(1, 2, 3, 2, 8), torch.rand(1, 2, 3)
+    chosen = []
+    for given in (quality, quality.double()):
+        tree = make_tree(1)
+        tree.branch(torch.zeros(1, 2, 8), 0)
+        chosen.append(tree.choose(candidates, given, SURE.to(given.dtype)))
+    assert all(torch.equal(a, b) for a, b in zip(*chosen, strict=True))
+
+
+def restored(tree: HypothesisTree) -> None:
+    other = make_tree(2)
+    with torch.no_grad():
+        other.step(torch.ones(2, 2, 8), 5 * 10**9)
+    restore_memory(tree, memory_arrays(other))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda tree: tree.reset(),
+        lambda tree: tree.reset([1]),
+        lambda tree: tree.load_state_dict(tree.state_dict()),
+        lambda tree: torch.nn.ModuleList([tree]).load_state_dict(torch.nn.ModuleList([tree]).state_dict()),
+        restored,
+    ],
+    ids=["reset", "reset of one", "load", "load of the policy around it", "restore"],
+)
+def test_what_was_seen_before_a_reset_or_a_load_cannot_be_chosen_after_it(
+    between: Callable[[HypothesisTree], object],
+) -> None:
+    tree = make_tree(2)
+    tree.branch(torch.zeros(2, 2, 8), 0)
+    between(tree)
+    before = {name: value.clone() for name, value in tree.state_dict().items()}
     with pytest.raises(InvalidMessage, match="branch"):
-        tree.choose(torch.zeros(1, 2, 1, 2, 8), torch.ones(1, 2, 1), SURE)
-    tree.branch(torch.zeros(1, 2, 8), 0)
-    with pytest.raises(InvalidMessage, match="do not fit"):
-        tree.choose(torch.zeros(1, 2, 1, 2, 8), torch.ones(1, 2, 2), SURE)
+        tree.choose(torch.zeros(2, 2, 1, 2, 8), torch.ones(2, 2, 1), torch.ones(2))
+    assert all(torch.equal(before[name], value) for name, value in tree.state_dict().items())
+
+
+def test_a_reset_of_another_slot_leaves_the_branch() -> None:
+    tree = make_tree(2)
+    tree.branch(torch.zeros(1, 2, 8), 0, [0])
+    tree.reset([1])
+    tree.choose(torch.zeros(1, 2, 1, 2, 8), torch.ones(1, 2, 1), SURE)
+    assert len(held(tree, 0)) == 1
+
+
+def test_the_sources_after_a_choice_are_those_of_the_output_that_was_given() -> None:
+    tree = make_tree(1)
+    with torch.no_grad():
+        for i in range(2):
+            tree.step(torch.randn(1, 2, 8), i * 10**9)
+        offer(tree, 2, [torch.randn(2, 8), torch.randn(2, 8)], [[0.6, 0.8]] * 2, DOUBT)
+        tree.branch(torch.randn(1, 2, 8), 3 * 10**9)
+        given = [tree.bank.sources(pathway) for pathway in range(2)]
+        tree.choose(torch.randn(1, 2, 1, 2, 8), torch.tensor([[[0.4], [0.95]]]), SURE)
+    assert given[0] != given[1]
+    assert tree.sources(0) == given[1]
+
+
+def test_a_choice_without_a_branch_and_an_impossible_option_are_refused() -> None:
+    with pytest.raises(InvalidMessage, match="branch"):
+        make_tree(1).choose(torch.zeros(1, 2, 1, 2, 8), torch.ones(1, 2, 1), SURE)
     with pytest.raises(ConfigError, match="num_pathways"):
         HypothesisTreeConfig(num_pathways=0)
 
