@@ -9,16 +9,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from embodied_mem.benchmarks.policy import home, tabletop
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, as_env_action
-from embodied_mem.benchmarks.policy.experiments import fitted, run_evaluation, run_training
+from embodied_mem.benchmarks.policy.experiments import Teacher, fitted, run_evaluation, run_training
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import workplace_of
 from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.policy.checkpoints import load_policy
 from embodied_mem.policy.flow_expert import FlowExpertConfig
-from embodied_mem.policy.memory_policy import MemoryPolicyConfig
+from embodied_mem.policy.memory_policy import MemoryPolicyConfig, policy_state
 from embodied_mem.policy.naming import words_in
 from embodied_mem.policy.naming_lessons import known_words
 from embodied_mem.policy.training import TrainingConfig
@@ -130,3 +131,27 @@ def test_a_policy_is_trained_in_homes_gone_on_with_and_evaluated(
     for bank in ("gated", "none"):  # they read and name as well
         other = replace(config, bank=bank, out=str(tmp_path / bank))
         assert load_policy(run_training(other)).config.words == policy.config.words
+
+
+def test_trainings_with_one_teacher_are_those_that_they_are_alone(
+    episodes: list[Demonstration], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(home, "demonstrate", lambda _, seeds, *__: asked.append(seeds) or episodes)
+    training = TrainingConfig(naming=1, lessons=1, steps=1, batch_size=4)
+    expert, teacher, written = FlowExpertConfig(width=16, num_blocks=2), Teacher(), []
+    for seed, bank in ((0, "merge"), (0, "none"), (1, "none")):
+        config = TrainConfig(
+            task=TASK, demos=5, seed=seed, bank=bank, training=training, expert=expert, device="cpu"
+        )
+        alone, taught = (
+            replace(config, out=str(tmp_path / f"{bank}-{seed}-{way}")) for way in ("alone", "taught")
+        )
+        run_training(alone)
+        named: list[str] = []
+        run_training(taught, teacher=teacher, on_step=lambda at, named=named: named.append(at.what))
+        written.append("naming" in " ".join(named))
+        ours, theirs = (policy_state(load_policy(Path(one.out) / "checkpoint.pt")) for one in (taught, alone))
+        assert [name for name in theirs if not torch.equal(ours[name], theirs[name])] == []
+    assert len(asked) == 3 + 2  # three trainings alone; by the teacher, seed 0 once and seed 1 once
+    assert written == [True, False, True]
