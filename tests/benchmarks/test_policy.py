@@ -60,9 +60,11 @@ def test_rows_carry_their_goals() -> None:
     assert rows[0].value > 1.0
 
 
-def test_a_context_is_measured_after_each_of_the_last_frames() -> None:
+def test_a_context_is_measured_after_each_of_the_last_frames_and_while_frames_come_in() -> None:
     with one_core():
-        costs = measure_context(40, 900, 5, lambda _: None)
-    assert len(costs.cpu_ms) == len(costs.wall_ms) == 5
-    assert costs.num_observations >= 900
-    assert costs.num_entities >= 38
+        after, writing = measure_context(40, 900, 5, lambda _: None)
+    for costs in (after, writing):
+        assert len(costs.cpu_ms) == len(costs.wall_ms) == 5
+        assert costs.num_observations >= 900
+        assert costs.num_entities >= 38
+    assert writing.frames_per_s > after.frames_per_s == 0

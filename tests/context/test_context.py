@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from embodied_mem.context import context_keyframes
 from embodied_mem.context.context_banks import BankShelf, held_tokens
 from embodied_mem.context.context_board import match_terms
 from embodied_mem.errors import ConfigError, InvalidQuery
@@ -156,6 +160,79 @@ def test_what_was_given_to_another_slot_is_not_given_again() -> None:
     assert not np.array_equal(first.banks["arm"].tokens, other.banks["arm"].tokens)
     assert again.dropped[0].startswith("cached")
     assert again.sources == first.sources
+
+
+@contextmanager
+def kept_by_another_thread(lock: threading.RLock) -> Iterator[None]:
+    """Another thread holds the lock until the block ends; whoever waits for it without end gets it after 30 s."""
+    is_held, may_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            is_held.set()
+            may_go.wait(30.0)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_held.wait()
+    try:
+        yield
+    finally:
+        may_go.set()
+        thread.join()
+
+
+def test_who_keeps_the_memory_for_himself_keeps_no_context_from_its_deadline() -> None:
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+        before = memory.context("red mug", budget=AMPLE)
+        with kept_by_another_thread(memory._contexts._own):
+            again = memory.context("red mug", budget=Budget(tokens=4096, ms=20.0))
+            other = memory.context("book", budget=Budget(tokens=4096, ms=20.0))
+            smaller = memory.context("red mug", budget=Budget(tokens=16, ms=20.0))
+    assert again.dropped == (f"cached: as it was given at stamp {before.stamp_ns}",)
+    assert again.text == before.text
+    for empty in (other, smaller):
+        assert empty.dropped == ("everything: the memory was in use for all of the 20 ms",)
+        assert empty.robot == before.robot
+        assert empty.stamp_ns == before.stamp_ns
+        assert empty.entities.mask.shape == before.entities.mask.shape
+        assert not empty.entities.mask.any()
+        assert (empty.text, empty.sources, empty.num_tokens) == ("", (), 0)
+
+
+def test_while_the_world_is_written_a_context_tells_what_was_read_before() -> None:
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+        with kept_by_another_thread(memory._world_lock):
+            context = memory.context("red mug", budget=Budget(tokens=4096, ms=20.0))
+    assert any("not read yet" in one for one in context.dropped)
+
+
+def test_no_context_waits_for_a_picture_to_be_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_packing, may_go = threading.Event(), threading.Event()
+    went_on: list[bool] = []
+
+    def packed(*_: object) -> bytes:
+        is_packing.set()
+        went_on.append(may_go.wait(30.0))
+        return b"picture"
+
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+        monkeypatch.setattr(context_keyframes, "_jpeg", packed)
+        thread = threading.Thread(target=memory.observe, args=(replace(frame, sensor="wrist"),))
+        thread.start()
+        is_packing.wait()
+        context = memory.context("red mug", budget=AMPLE)
+        may_go.set()
+        thread.join()
+    assert went_on == [True]
+    assert context.entities.labels[0] == "red mug"
+    assert context.keyframes
 
 
 def test_what_could_not_be_read_in_time_is_read_the_next_time() -> None:
@@ -312,8 +389,6 @@ def test_a_context_has_the_banks_newest_entries(seen: tuple[SyntheticRoom, Robot
 def test_a_bank_that_is_being_stepped_is_left_out_rather_than_waited_for(
     seen: tuple[SyntheticRoom, RobotMemory],
 ) -> None:
-    import threading
-
     _, memory = seen
     bank, is_stepping, is_done = make_bank(), threading.Event(), threading.Event()
     memory.banks.attach("arm", bank)

@@ -147,9 +147,11 @@ def slots_rows(tokens: Tensor, num_pairs: int, progress: Progress, *, quick: boo
 
 
 def context_rows(progress: Progress, *, quick: bool) -> list[Row]:
-    """`context()` after each of the last frames: 10,000 things seen 100,000 times (`quick`: 1,000 and 6,000)."""
+    """`context()` after each of the last frames, then while another thread stores frames: 10,000 things seen 100,000 times
+    (`quick`: 1,000 and 6,000).
+    """
     things, observations = (1_000, 6_000) if quick else (10_000, 100_000)
-    costs = measure_context(things, observations, 100 if quick else 400, progress)
+    costs, writing = measure_context(things, observations, 100 if quick else 400, progress)
     name = "context.p99_ms" if not quick else f"context/p99_ms_of_{things}"
     return [
         measured(GOALS, name, float(np.percentile(costs.cpu_ms, 99)), "ms"),
@@ -158,6 +160,11 @@ def context_rows(progress: Progress, *, quick: bool) -> list[Row]:
         measured(GOALS, "context/short_of_time", costs.num_short_of_time / len(costs.cpu_ms)),
         measured(GOALS, "context/entities", costs.num_entities),
         measured(GOALS, "context/observations", costs.num_observations),
+        measured(GOALS, "context.writing/p99_ms", float(np.percentile(writing.cpu_ms, 99)), "ms"),
+        _cost_row("context.writing/wall_ms", np.array(writing.wall_ms)),
+        measured(GOALS, "context.writing/wall_p99_ms", float(np.percentile(writing.wall_ms, 99)), "ms"),
+        measured(GOALS, "context.writing/short_of_time", writing.num_short_of_time / len(writing.cpu_ms)),
+        measured(GOALS, "context.writing/frames_per_s", writing.frames_per_s, "Hz"),
     ]
 
 
