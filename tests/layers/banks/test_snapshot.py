@@ -13,36 +13,11 @@ import torch
 from torch import nn
 
 from embodied_mem.errors import ConfigError, DamagedStore, NewerSchema
-from embodied_mem.layers.banks import (
-    ChunkMemory,
-    ChunkMemoryConfig,
-    NeuralMemory,
-    NeuralMemoryConfig,
-    PerceptualBank,
-    PerceptualBankConfig,
-    SelectiveBank,
-    SelectiveBankConfig,
-    TargetMemory,
-    TargetMemoryConfig,
-)
+from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
 from embodied_mem.layers.banks.snapshot import memory_arrays, restore_memory
+from tests.layers.banks.makers import MAKERS, made
 
 SECOND_NS = 10**9
-SHAPE = {"num_slots": 2, "num_tokens": 2, "token_width": 8}
-MAKERS: dict[str, Callable[[], nn.Module]] = {
-    "perceptual": lambda: PerceptualBank(PerceptualBankConfig(**SHAPE, capacity=3)),
-    "chunks": lambda: ChunkMemory(ChunkMemoryConfig(**SHAPE, num_chunks=2, chunk_steps=2, top_chunks=1)),
-    "neural": lambda: NeuralMemory(NeuralMemoryConfig(**SHAPE, hidden_width=4)),
-    "selective": lambda: SelectiveBank(
-        SelectiveBankConfig(bank=PerceptualBankConfig(**SHAPE, capacity=3, consolidation="recent"))
-    ),
-    "target": lambda: TargetMemory(TargetMemoryConfig(**SHAPE)),
-}
-
-
-def made(kind: str, seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
-    return MAKERS[kind]()
 
 
 def run(bank: nn.Module, first: int, last: int) -> list[torch.Tensor]:
