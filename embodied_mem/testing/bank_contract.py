@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from embodied_mem.layers.banks import Bank
 NUM_SLOTS = 3
 STEP_NS = 200_000_000
 TOLERANCE = 1e-5
+NO_STAMPS: tuple[Any, ...] = (None, "now", 1.5, True, 2**63, [0], [[0], [0, 1], []])
+NO_SLOTS: tuple[Any, ...] = (0, "1", ["a"], [0.5], [True], [], [[0], [1, 2]], {0: 1}, [2**70], [None])
 
 
 def check_bank(
@@ -143,6 +146,7 @@ def _check_refusals(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None
         ("too few rows", InvalidMessage, lambda: bank.step(tokens[:2], now_ns)),
         ("float64 tokens", InvalidMessage, lambda: bank.step(tokens.double(), now_ns)),
         ("a negative stamp", InvalidMessage, lambda: bank.step(tokens, -5)),
+        ("tokens that are no tensor", InvalidMessage, lambda: bank.step(stream, now_ns)),  # type: ignore[arg-type]
         ("stamps in seconds", InvalidMessage, lambda: bank.step(tokens, torch.full((NUM_SLOTS,), 1.5))),
         ("an unknown slot", UnknownSlot, lambda: bank.step(tokens[:1], now_ns, [NUM_SLOTS])),
         ("a slot named twice", UnknownSlot, lambda: bank.step(tokens[:2], now_ns, [1, 1])),
@@ -151,11 +155,21 @@ def _check_refusals(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None
         ("a negative number of entries", InvalidMessage, lambda: bank.newest(0, -1)),
         ("time that runs back", StampRunsBackwards, lambda: bank.step(tokens, [now_ns, now_ns, 0])),
     ]
+    refused += [
+        (f"the stamps {stamps!r}", InvalidMessage, partial(bank.step, tokens, stamps)) for stamps in NO_STAMPS
+    ]
+    for slots in NO_SLOTS:
+        refused += [
+            (f"the slots {slots!r}", UnknownSlot, partial(bank.step, tokens[:1], now_ns, slots)),
+            (f"the slots {slots!r} to reset", UnknownSlot, partial(bank.reset, slots)),
+        ]
     for what, error, call in refused:
         try:
             call()
         except error:
             assert _frozen(bank) == before, f"{what}: refused, but the bank had changed by then"
+        except Exception as other:
+            raise AssertionError(f"{what}: {type(other).__name__} instead of {error.__name__}") from other
         else:
             raise AssertionError(f"{what}: not refused with {error.__name__}")
 

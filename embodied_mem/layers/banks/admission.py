@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -63,8 +64,11 @@ class SlotClock(nn.Module):
 
     def reset(self, rows: Int64[Tensor, "b"], start_ns: int | None) -> None:
         """Begin anew; time counts from `start_ns`, or from the next step."""
-        if start_ns is not None and not 0 <= start_ns < 2**63:
-            raise InvalidMessage(f"start_ns is {start_ns}; it must be a number of nanoseconds in 0..2**63-1.")
+        if start_ns is not None and not (is_whole(start_ns) and 0 <= start_ns < 2**63):
+            raise InvalidMessage(
+                f"start_ns is {start_ns!r}; it must be a whole number of nanoseconds in 0..2**63-1. Convert seconds with "
+                "round(seconds * 1e9)."
+            )
         self.start_ns[rows] = self.last_ns[rows] = NEVER if start_ns is None else start_ns
 
     def rows(self, slots: Slots) -> Int64[Tensor, "b"]:
@@ -72,8 +76,13 @@ class SlotClock(nn.Module):
         num_slots = len(self.start_ns)
         if slots is None:
             return torch.arange(num_slots, device=self.start_ns.device)
-        rows = torch.as_tensor(slots, device=self.start_ns.device)
-        if rows.ndim != 1 or rows.numel() == 0 or rows.dtype not in (torch.int64, torch.int32):
+        rows = _numbers(slots, self.start_ns.device)
+        if (
+            rows is None
+            or rows.ndim != 1
+            or rows.numel() == 0
+            or rows.dtype not in (torch.int64, torch.int32)
+        ):
             raise UnknownSlot(f"slots are {slots!r}; give a list of whole numbers in 0..{num_slots - 1}.")
         named = rows.tolist()
         unknown = [slot for slot in named if not 0 <= slot < num_slots]
@@ -90,10 +99,15 @@ class SlotClock(nn.Module):
         return int(self.rows([slot])[0])
 
     def _stamps(self, stamp_ns: Stamps, num_rows: int) -> Int64[Tensor, "b"]:
-        stamps = torch.as_tensor(stamp_ns, device=self.start_ns.device)
-        if stamps.ndim == 0:
+        stamps = _numbers(stamp_ns, self.start_ns.device)
+        if stamps is not None and stamps.ndim == 0:
             stamps = stamps.expand(num_rows)
-        if stamps.dtype != torch.int64 or stamps.shape != (num_rows,) or bool((stamps < 0).any()):
+        if (
+            stamps is None
+            or stamps.dtype != torch.int64
+            or stamps.shape != (num_rows,)
+            or bool((stamps < 0).any())
+        ):
             raise InvalidMessage(
                 f"stamp_ns is {stamp_ns!r} for {num_rows} slots; give one whole number of nanoseconds from 0 for each, or "
                 "one for all. Convert seconds with round(seconds * 1e9)."
@@ -101,10 +115,28 @@ class SlotClock(nn.Module):
         return stamps
 
 
+def is_whole(value: object) -> bool:
+    """Whether it is an integer, of Python or numpy; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _numbers(values: object, device: torch.device) -> Tensor | None:
+    """A tensor of these numbers; None where they are none, or too large, or do not form rows."""
+    try:
+        return torch.as_tensor(values, device=device)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return None
+
+
+def check_number(name: str, number: int) -> None:
+    """Refuse to give a number of things that is none."""
+    if not is_whole(number) or number < 0:
+        raise InvalidMessage(f"{name} is {number!r}; ask for a whole number, 0 or more.")
+
+
 def newest_first(tokens: Float32[Tensor, "e d"], last_ns: Int64[Tensor, "e"], num: int) -> Newest:
     """The first `num` of entries that lie newest first; fewer where there are not so many."""
-    if isinstance(num, bool) or not isinstance(num, int) or num < 0:
-        raise InvalidMessage(f"num is {num!r}; ask for a whole number of entries, 0 or more.")
+    check_number("num", num)
     return Newest(tokens[:num].detach().clone(), last_ns[:num].clone())
 
 

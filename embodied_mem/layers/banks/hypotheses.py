@@ -77,7 +77,7 @@ class HypothesisTree(nn.Module):
         self.register_buffer("score", torch.full((slots, pathways), DEAD))
         self.score[:, 0] = 0.0
         self._seen: tuple[Admitted, Tensor] | None = None
-        self.register_load_state_dict_post_hook(_take_back_branch)
+        self.register_load_state_dict_post_hook(_take_back_branch)  # type: ignore[no-untyped-call]  # torch has no types here
         self.eval()
 
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from embodied_mem.layers.banks.admission import check_number
 from embodied_mem.layers.banks.protocol import Source
 
 
@@ -45,6 +46,7 @@ class Provenance(nn.Module):
 
     def sources(self, slot: int, num_sources: int) -> list[Source]:
         """The strongest entries of the slot's last output, strongest first."""
+        check_number("num_sources", num_sources)
         share = self.share[slot]
         strongest = share.topk(min(num_sources, len(share))).indices.tolist()
         return [

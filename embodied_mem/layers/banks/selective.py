@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import Admitted
+from embodied_mem.layers.banks.admission import Admitted, check_values
 from embodied_mem.layers.banks.config import PerceptualBankConfig
 from embodied_mem.layers.banks.motion import BoxMotion
 from embodied_mem.layers.banks.perceptual import PerceptualBank
@@ -124,14 +124,13 @@ class SelectiveBank(nn.Module):
 
 
 def _check(sighting: Sighting, num_rows: int) -> None:
-    fields = {"mask_quality": (num_rows,), "object_score": (num_rows,), "box_px": (num_rows, 4)}
-    for name, shape in fields.items():
-        values: Tensor = getattr(sighting, name)
-        if tuple(values.shape) != shape or not bool(torch.isfinite(values).all()):
-            raise InvalidMessage(
-                f"sighting.{name} has shape {tuple(values.shape)} or is not finite; it must be finite, of shape {shape}. "
-                "Leave the sighting out where the tracker has none."
-            )
+    if not isinstance(sighting, Sighting):
+        raise InvalidMessage(
+            f"the sighting is a {type(sighting).__name__}; give a Sighting, or leave it out where the tracker has none."
+        )
+    check_values("sighting.mask_quality", sighting.mask_quality, (num_rows,), lowest=0.0, highest=1.0)
+    check_values("sighting.object_score", sighting.object_score, (num_rows,))
+    check_values("sighting.box_px", sighting.box_px, (num_rows, 4))
     sides = sighting.box_px[:, 2:] - sighting.box_px[:, :2]
     if bool((sides <= 0).any()):
         raise InvalidMessage(

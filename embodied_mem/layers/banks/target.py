@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from embodied_mem.errors import ConfigError, InvalidMessage
+from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_values, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.consolidation import token_similarity
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
@@ -128,10 +128,11 @@ class TargetMemory(nn.Module):
         """
         shape = (self.config.num_tokens, self.config.token_width)
         step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
-        _check("confidence", confidence, (len(tokens),), 0.0, 1.0)
-        _check("bearing_range", bearing_range, (len(tokens), 2), float("-inf"), float("inf"))
+        if confidence is not None:
+            check_values("confidence", confidence, (len(tokens),), lowest=0.0, highest=1.0)
         if bearing_range is not None:
-            _check("bearing_range[:, 1]", bearing_range[:, 1], (len(tokens),), 0.0, float("inf"))
+            check_values("bearing_range", bearing_range, (len(tokens), 2))
+            check_values("bearing_range[:, 1]", bearing_range[:, 1], (len(tokens),), lowest=0.0)
         leader = self.belief[step.slots].argmax(dim=1)
         output: Tensor = self.fusion(tokens, self._recall(tokens, step.slots, leader))
         with torch.no_grad():
@@ -239,14 +240,3 @@ def _polar(bearing_range: Tensor) -> Tensor:
         [torch.cos(bearing_rad), torch.sin(bearing_rad), torch.log1p(range_m), torch.ones_like(range_m)],
         dim=1,
     )
-
-
-def _check(name: str, values: Tensor | None, shape: tuple[int, ...], lowest: float, highest: float) -> None:
-    if values is None:
-        return
-    fits = tuple(values.shape) == shape and bool(torch.isfinite(values).all())
-    if not fits or bool(((values < lowest) | (values > highest)).any()):
-        raise InvalidMessage(
-            f"{name} is {values.tolist()}; it must be finite, of shape {shape} and within {lowest:g}..{highest:g}. "
-            "Leave it out where it is not known."
-        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,14 @@ def seen_at(x_px: float, *, mask_quality: float = 0.9, object_score: float = 4.0
         object_score=torch.tensor([object_score]),
         box_px=box_at(x_px),
     )
+
+
+def told(**values: Any) -> Any:
+    """A sighting as one might build it by mistake; types are not checked when it is built."""
+    sighting = seen_at(100)
+    for name, value in values.items():
+        object.__setattr__(sighting, name, value)
+    return sighting
 
 
 def written_stamps(bank: SelectiveBank, slot: int = 0) -> list[int]:
@@ -131,10 +141,28 @@ def test_overlap_is_intersection_over_union() -> None:
         seen_at(float("nan")),
         Sighting(mask_quality=torch.ones(2), object_score=torch.ones(1), box_px=box_at(0)),
         Sighting(mask_quality=torch.ones(1), object_score=torch.ones(1), box_px=box_at(0).flip(1)),
+        seen_at(100, mask_quality=5.0),
+        seen_at(100, mask_quality=-0.1),
+        told(mask_quality=[0.9]),
+        told(object_score=np.array([4.0])),
+        told(object_score=4.0),
+        told(box_px=torch.tensor([[1, 2, 3, 4]])),
+        {"mask_quality": 0.9},
     ],
-    ids=["not finite", "rows do not fit", "empty box"],
+    ids=[
+        "not finite",
+        "rows do not fit",
+        "empty box",
+        "too good",
+        "too poor",
+        "a list",
+        "an array",
+        "a number",
+        "whole numbers",
+        "a dict",
+    ],
 )
-def test_a_sighting_that_cannot_be_is_refused_before_anything_changes(sighting: Sighting) -> None:
+def test_a_sighting_that_cannot_be_is_refused_before_anything_changes(sighting: Any) -> None:
     bank = make_bank()
     run(bank, [seen_at(100)])
     before = {name: value.clone() for name, value in bank.state_dict().items()}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -145,9 +147,15 @@ def test_the_place_is_part_of_what_is_remembered() -> None:
         {"confidence": torch.ones(2)},
         {"bearing_range": torch.tensor([[0.0, -1.0]])},
         {"bearing_range": torch.tensor([[float("nan"), 1.0]])},
+        {"confidence": 0.5},
+        {"confidence": [0.5]},
+        {"confidence": np.array([0.5])},
+        {"confidence": torch.ones(1, dtype=torch.int64)},
+        {"bearing_range": [[0.0, 1.0]]},
+        {"bearing_range": torch.tensor([[0.0, float("inf")]])},
     ],
 )
-def test_a_confidence_or_place_that_cannot_be_is_refused(wrong: dict[str, Tensor]) -> None:
+def test_a_confidence_or_place_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     memory = make_memory()
     with pytest.raises(InvalidMessage, match=next(iter(wrong))):
         memory.step(TARGET, 0, **wrong)

@@ -1,0 +1,68 @@
+"""What no bank can be told is refused with our errors, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import embodied_mem.layers.banks as banks
+from embodied_mem.errors import InvalidMessage, UnknownSlot
+from tests.layers.banks.makers import MAKERS, made
+
+SECOND_NS = 10**9
+
+
+def stepped(kind: str) -> Any:
+    bank = made(kind)
+    with torch.no_grad():
+        for i in range(3):
+            bank.step(torch.randn(2, 2, 8), i * SECOND_NS)  # type: ignore[operator]
+    return bank
+
+
+def test_there_is_a_maker_of_every_kind_of_bank() -> None:
+    kinds = {type(made(kind)) for kind in MAKERS}
+    exported = {getattr(banks, name) for name in banks.__all__}
+    assert kinds == {
+        kind for kind in exported if isinstance(kind, type) and issubclass(kind, torch.nn.Module)
+    }
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize(
+    ("error", "call"),
+    [
+        *(
+            (InvalidMessage, lambda bank, start_ns=start_ns: bank.reset([0], start_ns=start_ns))
+            for start_ns in (1.5, -1, 2**63, "0", True, [0])
+        ),
+        *(
+            (UnknownSlot, lambda bank, slot=slot: bank.newest(slot, 1))
+            for slot in (2, -1, "a", None, 0.5, [0])
+        ),
+        *((InvalidMessage, lambda bank, num=num: bank.newest(0, num)) for num in (-1, 1.5, "a", None, True)),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_changes(
+    kind: str, error: type[Exception], call: Callable[[Any], object]
+) -> None:
+    bank = stepped(kind)
+    before = {name: value.clone() for name, value in bank.state_dict().items()}
+    with pytest.raises(error):
+        call(bank)
+    assert all(torch.equal(before[name], value) for name, value in bank.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_numbers_of_numpy_are_numbers(kind: str) -> None:
+    bank, expected = stepped(kind), stepped(kind)
+    tokens = torch.randn(1, 2, 8)
+    bank.reset(np.array([1]), start_ns=np.int64(5 * SECOND_NS))
+    expected.reset([1], start_ns=5 * SECOND_NS)
+    with torch.no_grad():
+        given = bank.step(tokens, np.array([6 * SECOND_NS]), np.array([1]))
+        assert torch.equal(given, expected.step(tokens, [6 * SECOND_NS], [1]))
