@@ -124,7 +124,8 @@ def _join(
     """Which entry joins the next one, and its share in what comes of it."""
     observations = [entry.num_observations for entry in entries]
     if config.consolidation == "select":
-        costs = [min(pair) * (1.0 - s) for pair, s in zip(pairwise(observations), similarities, strict=True)]
+        pairs = zip(pairwise(observations), similarities, strict=True)
+        costs = [min(pair) ** 2 * (1.0 - s) for pair, s in pairs]
         at = min(range(len(costs)), key=costs.__getitem__)
         return at, 1.0 if observations[at] >= observations[at + 1] else 0.0
     at = max(range(len(similarities)), key=similarities.__getitem__)

@@ -119,7 +119,8 @@ class ReferenceBank(nn.Module):
 
     def _selected(self, entries: list[Entry], similarity: list[Tensor]) -> list[Entry]:
         lesser = [min(a.num_observations, b.num_observations) for a, b in pairwise(entries)]
-        i = int(torch.stack([n * (1.0 - s) for n, s in zip(lesser, similarity, strict=True)]).argmin())
+        # Half of the squared cost n * sqrt(2 - 2 s), which has its least where that has it.
+        i = int(torch.stack([n**2 * (1.0 - s) for n, s in zip(lesser, similarity, strict=True)]).argmin())
         first, second = entries[i : i + 2]
         stays = first if first.num_observations >= second.num_observations else second
         joined = replace(stays, num_observations=first.num_observations + second.num_observations)
