@@ -350,6 +350,7 @@ class RobotMemory:
 
         Raises:
             InvalidQuery: no robot of that name has observed anything.
+            UnknownSlot: banks are attached, and none of them has the slot.
         """
         return self._contexts.context(instruction, budget=budget, robot=robot, slot=slot)
 

@@ -131,6 +131,7 @@ class ContextMaker:
 
         Raises:
             InvalidQuery: no robot of that name has observed anything.
+            UnknownSlot: banks are attached, and none of them has the slot.
         """
         start_s = clock()
 

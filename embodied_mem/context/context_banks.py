@@ -9,10 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int64
 
 from embodied_mem.errors import ConfigError, did_you_mean
 from embodied_mem.messages import BankTokens
@@ -20,8 +19,16 @@ from embodied_mem.messages import BankTokens
 if TYPE_CHECKING:
     from torch import nn
 
-ENTRIES = "entries.tokens"
+    from embodied_mem.layers.banks import Newest
+
 Arrays = Mapping[str, np.ndarray]
+
+
+@runtime_checkable
+class _Readable(Protocol):
+    """A bank, or several that a policy steps as one, which tells what it holds as `Bank.newest` does."""
+
+    def newest(self, slot: int, num: int) -> Newest: ...
 
 
 class BankShelf:
@@ -90,29 +97,32 @@ class BankShelf:
             for bank in self._live.values():
                 bank.reset()  # type: ignore[operator]
 
+    def is_attached(self, name: str) -> bool:
+        """Whether somebody steps this bank; what is only saved is not read."""
+        return name in self._live
+
     def tokens(
         self, name: str, slot: int, num: int, now_ns: int, *, wait_s: float = -1.0
     ) -> BankTokens | None:
-        """Up to `num` entries of a slot, newest first, each as the mean of its tokens; None where it holds none.
+        """Up to `num` entries of a slot of an attached bank, newest first, each as the mean of its tokens.
+
+        None where there are none to read: the slot has seen nothing, or the bank keeps no entries, or is not attached.
 
         Raises:
+            UnknownSlot: the bank has no such slot.
             TimeoutError: the bank was being stepped for longer than `wait_s` (negative: waits as long as it takes).
         """
         if not self._lock.acquire(timeout=wait_s):
             raise TimeoutError(f"the bank {name!r} was being stepped for longer than {wait_s} s.")
         try:
-            if name in self._live:
-                arrays = {
-                    key: buffer.detach().cpu().numpy() for key, buffer in self._live[name].named_buffers()
-                }
-            else:
-                arrays = self._saved.get(name, {})
-            held = held_tokens(arrays, slot, num)
+            bank = self._live.get(name)
+            if not isinstance(bank, _Readable):
+                return None
+            rows, last_ns = (part.cpu().numpy() for part in bank.newest(slot, num))
         finally:
             self._lock.release()
-        if held is None or not len(held[0]):
+        if not len(rows):
             return None
-        rows, last_ns = held
         tokens = np.zeros((num, rows.shape[1]), dtype=np.float32)
         ages_s = np.zeros(num, dtype=np.float32)
         tokens[: len(rows)] = rows
@@ -137,31 +147,3 @@ class BankShelf:
         from embodied_mem.layers.banks import memory_arrays
 
         return memory_arrays(self._live[name])
-
-
-def held_tokens(
-    arrays: Arrays, slot: int, num: int
-) -> tuple[Float32[np.ndarray, "k d"], Int64[np.ndarray, "k"]] | None:
-    """A bank's newest entries and their last stamps, from its arrays by name; None for a bank without entries.
-
-    Entries of a perceptual or selective bank, the chunks' summaries of a chunk memory, the looks of a target memory.
-    """
-    # A policy's memory may be several banks; the first of them is its perceptual one.
-    prefix = next((name[: -len(ENTRIES)] for name in arrays if name.endswith(ENTRIES)), None)
-    if prefix is not None:
-        count = int(arrays[f"{prefix}entries.count"][slot])
-        rows = arrays[f"{prefix}entries.order"][slot, :count][::-1][:num]
-        tokens = arrays[f"{prefix}entries.tokens"][slot, rows].mean(axis=1)
-        return tokens, arrays[f"{prefix}entries.last_ns"][slot, rows]
-    if "summaries" in arrays:
-        num_chunks = arrays["summaries"].shape[1]
-        last_ns = arrays["last_ns"][slot].reshape(num_chunks, -1)
-        steps = int(arrays["num_steps"][slot])
-        begun = min(num_chunks, -(-steps // last_ns.shape[1]))
-        newest = np.argsort(-last_ns[:begun].max(axis=1))[:num] if begun else np.zeros(0, dtype=np.intp)
-        return arrays["summaries"][slot, newest], last_ns[newest].max(axis=1, initial=0)
-    if "belief" in arrays:
-        looks = np.argsort(-arrays["belief"][slot])
-        looks = looks[arrays["belief"][slot, looks] > 0][:num]
-        return arrays["tokens"][slot, looks].mean(axis=1), arrays["last_ns"][slot, looks]
-    return None

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.context_board import EntityBoard, Row
 from embodied_mem.context.context_keyframes import KeptView, KeyframeConfig
+from embodied_mem.errors import UnknownSlot
 from embodied_mem.messages import KEYFRAME_TOKENS, BankTokens, Budget, Context, EntityTokens, Keyframe
 
 CHARACTERS_PER_TOKEN = 3.0
@@ -63,9 +64,14 @@ class ContextDraft:
         self._tokens_left = self.budget.tokens
         self._sources: dict[str, None] = {}
         self._dropped: list[str] = []
+        self._bank_wait_s = BANK_WAIT_S
 
     def written(self) -> Context:
-        """The context."""
+        """The context.
+
+        Raises:
+            UnknownSlot: there are banks, and none of them has the slot.
+        """
         if self.level:
             self._dropped.append(f"{LEVELS[self.level]}: time was short")
         is_summary = self.level == len(LEVELS) - 1
@@ -129,24 +135,36 @@ class ContextDraft:
 
     def _bank_tokens(self) -> dict[str, BankTokens]:
         found: dict[str, BankTokens] = {}
-        most, wait_s = self.config.max_bank_entries // (FEWER if self.level else 1), BANK_WAIT_S
+        strangers: list[UnknownSlot] = []
         for name in self.banks.names:
-            num = min(most, self._tokens_left)
-            if num <= 0:
-                self._dropped.append(f"the bank {name!r}")
-                continue
             try:
-                tokens = self.banks.tokens(name, self.slot, num, self.stamp_ns, wait_s=wait_s)
-            except TimeoutError:
-                wait_s = 0.0  # all banks are stepped under one lock
-                self._dropped.append(f"the bank {name!r}: it was being stepped")
-                continue
+                tokens, why_not = self._tokens_of(name)
+            except UnknownSlot as error:
+                strangers.append(error)
+                tokens, why_not = None, f" has no slot {self.slot}"
             if tokens is None:
+                self._dropped.append(f"the bank {name!r}{why_not}")
                 continue
             found[name] = tokens
             self._tokens_left -= int(tokens.mask.sum())
             self._sources[f"bank/{name}/{self.slot}"] = None
+        if strangers and len(strangers) == sum(map(self.banks.is_attached, self.banks.names)):
+            raise strangers[0]
         return found
+
+    def _tokens_of(self, name: str) -> tuple[BankTokens | None, str]:
+        """A bank's tokens, or why there are none."""
+        num = min(self.config.max_bank_entries // (FEWER if self.level else 1), self._tokens_left)
+        if not self.banks.is_attached(name):
+            return None, " is not attached"
+        if num <= 0:
+            return None, ""
+        try:
+            tokens = self.banks.tokens(name, self.slot, num, self.stamp_ns, wait_s=self._bank_wait_s)
+        except TimeoutError:
+            self._bank_wait_s = 0.0  # all banks are stepped under one lock
+            return None, ": it was being stepped"
+        return tokens, " has no entries to read"
 
 
 def nothing_of(robot: str, stamp_ns: int, instruction: str, config: ContextConfig, *, why: str) -> Context:

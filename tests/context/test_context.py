@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +13,19 @@ import pytest
 import torch
 
 from embodied_mem.context import context_keyframes
-from embodied_mem.context.context_banks import BankShelf, held_tokens
+from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.context_board import match_terms
-from embodied_mem.errors import ConfigError, InvalidQuery
+from embodied_mem.errors import ConfigError, InvalidQuery, UnknownSlot
 from embodied_mem.layers.banks import (
     Bank,
     ChunkMemory,
     ChunkMemoryConfig,
+    GatedMemory,
+    GatedMemoryConfig,
+    HypothesisTree,
+    HypothesisTreeConfig,
+    KeySetBank,
+    KeySetBankConfig,
     NeuralMemory,
     NeuralMemoryConfig,
     PerceptualBank,
@@ -410,26 +416,77 @@ def test_a_bank_that_is_being_stepped_is_left_out_rather_than_waited_for(
     assert "the bank 'arm': it was being stepped" in context.dropped
 
 
-def test_every_kind_of_bank_with_entries_can_be_read() -> None:
-    perceptual = PerceptualBankConfig(num_slots=2, num_tokens=3, token_width=8, capacity=4)
-    banks: list[Bank] = [
-        PerceptualBank(perceptual),
-        SelectiveBank(SelectiveBankConfig(bank=perceptual)),
-        ChunkMemory(
-            ChunkMemoryConfig(
-                num_slots=2, num_tokens=3, token_width=8, num_chunks=4, chunk_steps=2, top_chunks=1
-            )
-        ),
-        TargetMemory(TargetMemoryConfig(num_slots=2, num_tokens=3, token_width=8)),
-    ]
-    for bank in banks:
-        assert isinstance(bank, torch.nn.Module)
-        run(bank, torch.randn(5, 2, 3, 8))
-        held = held_tokens(memory_arrays(bank), 1, 10)
-        assert held is not None, type(bank).__name__
-        tokens, last_ns = held
-        assert tokens.shape == (len(last_ns), 8)
-        assert last_ns.max() == 4 * 10**9
-        assert (np.diff(last_ns) <= 0).all() or isinstance(bank, TargetMemory)
-    neural = NeuralMemory(NeuralMemoryConfig(num_slots=2, num_tokens=3, token_width=8))
-    assert held_tokens(memory_arrays(neural), 0, 4) is None
+SIZES = {"num_slots": 3, "num_tokens": 3, "token_width": 8}
+READABLE: dict[str, Callable[[], Bank]] = {
+    "perceptual": lambda: PerceptualBank(PerceptualBankConfig(**SIZES, capacity=4)),
+    "selective": lambda: SelectiveBank(SelectiveBankConfig(bank=PerceptualBankConfig(**SIZES, capacity=4))),
+    "chunks": lambda: ChunkMemory(ChunkMemoryConfig(**SIZES, num_chunks=4, chunk_steps=2, top_chunks=1)),
+    "target": lambda: TargetMemory(TargetMemoryConfig(**SIZES)),
+    "tree": lambda: HypothesisTree(HypothesisTreeConfig(bank=PerceptualBankConfig(**SIZES, capacity=4))),
+    "gated": lambda: GatedMemory(GatedMemoryConfig(**SIZES)),
+    "key set": lambda: KeySetBank(KeySetBankConfig(**SIZES, pool=16, num_keys=4, num_written=2)),
+}
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_every_kind_of_bank_is_read_slot_by_slot(kind: str) -> None:
+    stream = torch.randn(5, 3, 3, 8)
+    bank, alone = READABLE[kind](), READABLE[kind]()
+    assert isinstance(bank, torch.nn.Module)
+    assert isinstance(alone, torch.nn.Module)
+    alone.load_state_dict(bank.state_dict())
+    run(bank, stream)
+    for i, tokens in enumerate(stream):
+        alone.step(tokens[[1]].detach(), i * 10**9, [1])
+    shelf, other = BankShelf(), BankShelf()
+    shelf.attach("arm", bank)
+    other.attach("arm", alone)
+    held, same = (one.tokens("arm", 1, 10, 6 * 10**9) for one in (shelf, other))
+    assert held is not None
+    assert same is not None
+    newest = bank.newest(1, 10)
+    np.testing.assert_array_equal(held.tokens[held.mask], newest.tokens.numpy())
+    np.testing.assert_allclose(held.ages_s[held.mask], 6.0 - newest.last_ns.numpy() / 1e9)
+    assert held.mask.sum() == same.mask.sum() > 0
+    np.testing.assert_allclose(held.tokens, same.tokens, atol=1e-5)
+    np.testing.assert_array_equal(held.ages_s, same.ages_s)
+
+
+def test_what_cannot_be_read_of_a_bank_is_said() -> None:
+    with RobotMemory.open() as memory:
+        for name, bank in (("empty", make_bank()), ("gone", make_bank())):
+            memory.banks.attach(name, bank)
+        neural = NeuralMemory(NeuralMemoryConfig(num_slots=2, num_tokens=3, token_width=8))
+        memory.banks.attach("neural", neural)
+        memory.banks.attach("other", torch.nn.Linear(2, 2))
+        run(neural, torch.randn(2, 2, 3, 8))
+        memory.banks.detach("gone")
+        context = memory.context("mug", budget=AMPLE)
+    assert not context.banks
+    assert context.dropped == (
+        "the bank 'empty' has no entries to read",
+        "the bank 'gone' is not attached",
+        "the bank 'neural' has no entries to read",
+        "the bank 'other' has no entries to read",
+    )
+
+
+@pytest.mark.parametrize("slot", [-1, 2, 9])
+def test_a_slot_that_no_bank_has_is_refused(slot: int) -> None:
+    with RobotMemory.open() as memory:
+        bank = make_bank()
+        memory.banks.attach("arm", bank)
+        run(bank, torch.randn(3, 2, 3, 8))
+        with pytest.raises(UnknownSlot, match=str(slot)):
+            memory.context("mug", budget=AMPLE, slot=slot)
+
+
+def test_a_bank_with_fewer_slots_does_not_keep_others_from_being_read() -> None:
+    with RobotMemory.open() as memory:
+        for name, num_slots in (("arm", 2), ("base", 1)):
+            bank = PerceptualBank(PerceptualBankConfig(num_slots=num_slots, num_tokens=3, token_width=8))
+            memory.banks.attach(name, bank)
+            run(bank, torch.randn(3, num_slots, 3, 8))
+        context = memory.context("mug", budget=AMPLE, slot=1)
+    assert context.banks.keys() == {"arm"}
+    assert context.dropped == ("the bank 'base' has no slot 1",)
