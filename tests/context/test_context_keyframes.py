@@ -40,6 +40,28 @@ def test_a_change_of_scene_is_kept_and_sameness_is_not() -> None:
     assert len(stamps) <= 6
 
 
+def kept_of(levels: list[int]) -> list[int]:
+    """Which of plain grey views, 0.2 s apart, are kept."""
+    album = KeyframeAlbum()
+    for i, level in enumerate(levels):
+        album.offer(view(i, np.full((30, 40, 3), level, dtype=np.uint8)), ())
+    return [one.stamp_ns // PERIOD_NS for one in album.views]
+
+
+def test_a_leap_further_along_the_same_way_is_kept_for_its_surprise_alone() -> None:
+    steady = list(range(10, 90, 2))
+    leap = [*steady, *range(188, 208, 2)]  # all pixels brighten together throughout: the way never bends
+    late = [index for index in kept_of(leap) if index >= 20]
+    assert late == [len(steady)]
+
+
+def test_a_turn_is_kept_for_its_bend_alone() -> None:
+    there = list(range(10, 90, 2))
+    back = there[-2::-1]  # towards what was expected, which lags behind: nothing surprises
+    late = [index for index in kept_of([*there, *back]) if 20 <= index < len(there) + 10]
+    assert late == [len(there)]
+
+
 @pytest.mark.parametrize("max_bytes", [0, 6_000, 20_000])
 def test_bytes_are_never_exceeded(max_bytes: int) -> None:
     album = KeyframeAlbum(KeyframeConfig(max_bytes=max_bytes, min_gap_s=0.0, sigmas=-10.0))
