@@ -66,9 +66,9 @@ def command(
 
 def _policy(path: Path, slots: int) -> Service:
     from embodied_mem.policy.checkpoints import load_policy
-    from embodied_mem.serve.openpi_server import PolicyService
+    from embodied_mem.serve.policy_service import PolicyService
 
-    return PolicyService(load_policy(path, num_slots=slots), num_slots=slots, name=path.stem)
+    return PolicyService(load_policy(path, num_slots=slots), name=path.stem)
 
 
 def _proxy(opened: ExitStack, path: Path, upstream: str, images: tuple[str, ...]) -> Service:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from embodied_mem.errors import ConfigError, InvalidMessage
+from embodied_mem.errors import ConfigError, InvalidMessage, UnknownSlot
 from embodied_mem.layers.banks import PerceptualBankConfig
 from embodied_mem.layers.banks.config import Consolidating
 from embodied_mem.policy import vision
@@ -145,10 +145,9 @@ class MemoryPolicy(nn.Module):
             StampRunsBackwards: a row is older than its slot's last.
             ConfigError: the expert has not so many blocks, or `thresholds` are not one for each pair of its exits.
         """
-        self._check_exits(num_blocks)
-        images, proprio = self._images(observation), torch.from_numpy(observation.proprio.copy())
+        images, told = self._checked(observation, instruction, num_blocks)
+        proprio = torch.from_numpy(observation.proprio.copy())
         pictures = vision.small_pictures(images)
-        told = told_words(self.config.words, instruction, len(images))
         stamps, slots = (
             torch.from_numpy(observation.stamp_ns.copy()),
             torch.from_numpy(observation.slots.copy()),
@@ -169,6 +168,10 @@ class MemoryPolicy(nn.Module):
             stamp_ns=observation.stamp_ns, actions=actions.numpy(), period_s=self.config.period_s,
             slots=observation.slots, sources=tuple(self._sources(int(slot)) for slot in slots),
         )  # fmt: skip
+
+    def check(self, observation: Observation, instruction: Instructions = "") -> None:
+        """Refuse what `act` would refuse even after `reset`, with the same errors; nothing changes."""
+        self._checked(observation, instruction, None)
 
     def reset(self, slots: Sequence[int] | None = None) -> None:
         """New episodes begin in these slots."""
@@ -205,17 +208,27 @@ class MemoryPolicy(nn.Module):
         pointing, seen_there = self.pointing(eyes, condition, expected)
         return Conditions(torch.cat([vision.coarser(eyes), tokens], dim=1), condition + seen_there, pointing)
 
-    def _images(self, observation: Observation) -> UInt8[Tensor, "b h w 3"]:
-        if self.config.camera not in observation.images:
+    def _checked(
+        self, observation: Observation, instruction: Instructions, num_blocks: int | None
+    ) -> tuple[UInt8[Tensor, "b h w 3"], Float[Tensor, "b k"]]:
+        """The pictures, and the words that each row is told."""
+        self._check_exits(num_blocks)
+        camera, slots = self.config.camera, observation.slots.tolist()
+        if camera not in observation.images:
             raise InvalidMessage(
-                f"the policy looks through camera {self.config.camera!r}; the observation has {sorted(observation.images)}. "
+                f"the policy looks through camera {camera!r}; the observation has {sorted(observation.images)}. "
                 "Name it so, or train with another camera."
             )
         if observation.proprio.shape[1] != self.config.proprio_width:
             raise InvalidMessage(
                 f"proprio is {observation.proprio.shape[1]} wide; the policy was made for {self.config.proprio_width}."
             )
-        return torch.from_numpy(np.ascontiguousarray(observation.images[self.config.camera]))
+        if not all(0 <= slot < self.num_slots for slot in slots):
+            raise UnknownSlot(
+                f"slots are {slots}; the policy has 0..{self.num_slots - 1}. Make it with more num_slots."
+            )
+        images = torch.from_numpy(np.ascontiguousarray(observation.images[camera]))
+        return images, told_words(self.config.words, instruction, len(images))
 
     def _check_exits(self, num_blocks: int | None) -> None:
         most = self.config.expert.num_blocks

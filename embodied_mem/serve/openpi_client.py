@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -11,7 +12,7 @@ from embodied_mem.serve.openpi_wire import pack, unpack
 
 
 class RemotePolicyError(InvalidMessage):
-    """The server could not answer; its own words follow."""
+    """The server answered with an error, whose words follow, or not at all."""
 
 
 class OpenPiClient:
@@ -21,11 +22,16 @@ class OpenPiClient:
     """
 
     def __init__(self, host: str = "localhost", port: int = 8000, *, timeout_s: float = 30.0) -> None:
-        self._timeout_s = timeout_s
-        with ExitStack() as opened:
-            connecting = _websockets_client().connect(
-                f"ws://{host}:{port}", compression=None, max_size=None, open_timeout=timeout_s
-            )
+        """Connect, and wait for the server's greeting.
+
+        Raises:
+            RemotePolicyError: no such server answers, or it has no session to give.
+        """
+        client = _websockets_client()
+        self._timeout_s, self._url = timeout_s, f"ws://{host}:{port}"
+        self._opened = ExitStack()
+        with self._told_of_failures(), ExitStack() as opened:
+            connecting = client.connect(self._url, compression=None, max_size=None, open_timeout=timeout_s)
             self._socket = opened.enter_context(connecting)
             self.metadata: dict[str, Any] = self._receive()
             self._opened = opened.pop_all()
@@ -34,11 +40,12 @@ class OpenPiClient:
         """The server's answer: `actions` (h, a), and whatever it adds.
 
         Raises:
-            RemotePolicyError: it answers with an error.
-            TimeoutError: it does not answer in time.
+            RemotePolicyError: it answers with an error, has hung up, or does not answer in time; after the last two this client
+                is of no more use.
         """
-        self._socket.send(pack(observation))
-        return self._receive()
+        with self._told_of_failures():
+            self._socket.send(pack(observation))
+            return self._receive()
 
     def close(self) -> None:
         """Hang up; the server ends the session."""
@@ -57,6 +64,22 @@ class OpenPiClient:
         if isinstance(answer, str):
             raise RemotePolicyError(f"the policy server answered with an error:\n{answer}")
         return unpack(answer)
+
+    @contextmanager
+    def _told_of_failures(self) -> Iterator[None]:
+        """What goes wrong on the way as an error of ours. A late answer must not be taken for that to the next question, so the
+        client hangs up.
+        """
+        from websockets.exceptions import WebSocketException
+
+        try:
+            yield
+        except (OSError, WebSocketException) as error:  # TimeoutError is an OSError
+            self.close()
+            why = str(error) or type(error).__name__
+            raise RemotePolicyError(
+                f"no answer from the policy server at {self._url} ({why}). See whether it runs, and connect anew."
+            ) from error
 
 
 def _websockets_client() -> Any:

@@ -54,6 +54,11 @@ class MemoryProxy:
         return self._metadata
 
     def open(self) -> Session:
+        """A session with a connection of its own to the other server.
+
+        Raises:
+            RemotePolicyError: that one does not answer.
+        """
         return _ProxySession(self._context_of, self._connect(), self._config)
 
 
@@ -76,10 +81,14 @@ class _ProxySession:
 
 
 def with_memory(observation: dict[str, Any], context: Context, config: ProxyConfig) -> dict[str, Any]:
-    """The observation with memory in its prompt and in the free ones of its picture slots."""
+    """The observation with memory in its prompt and in the free ones of its picture slots.
+
+    Raises:
+        InvalidMessage: what is black in a picture slot is no picture.
+    """
     changed = dict(observation)
     changed[config.prompt_key] = prompt(str(observation.get(config.prompt_key, "")), context)
-    free = [key for key in config.image_keys if _is_free(observation.get(key))]
+    free = [key for key in config.image_keys if _is_free(key, observation.get(key))]
     for key, view in zip(free, context.keyframes[-len(free) :] if free else (), strict=False):
         own = observation.get(key)
         height, width = config.size_px if own is None else own.shape[:2]
@@ -87,5 +96,14 @@ def with_memory(observation: dict[str, Any], context: Context, config: ProxyConf
     return changed
 
 
-def _is_free(picture: Any) -> bool:
-    return picture is None or (isinstance(picture, np.ndarray) and not picture.any())
+def _is_free(key: str, picture: Any) -> bool:
+    if picture is None:
+        return True
+    if not isinstance(picture, np.ndarray) or picture.any():
+        return False
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise InvalidMessage(
+            f"{key} is black, so that memory would fill it, but it is {picture.dtype} of shape {picture.shape}; pictures are "
+            "uint8 (h, w, 3). Send it so, or do not name it in image_keys."
+        )
+    return True

@@ -43,6 +43,8 @@ def unpack(payload: bytes) -> dict[str, Any]:
         raise InvalidMessage(
             f"an openpi message is a map; this is a {type(message).__name__}. Send observations as maps."
         )
+    if not all(isinstance(key, str) for key in message):
+        raise InvalidMessage(f"an openpi message has keys {list(message)}; all of them must be text.")
     return message
 
 

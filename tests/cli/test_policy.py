@@ -20,7 +20,8 @@ from embodied_mem.policy.memory_policy import MemoryPolicyConfig
 from embodied_mem.policy.training import Trainer, TrainingConfig
 from embodied_mem.policy.training_set import Demonstration, TrainingSet
 from embodied_mem.robot_memory import RobotMemory
-from embodied_mem.serve.openpi_server import OpenPiServer, PolicyService
+from embodied_mem.serve.openpi_server import OpenPiServer
+from embodied_mem.serve.policy_service import PolicyService
 from embodied_mem.testing import SyntheticRoom
 
 
@@ -44,7 +45,7 @@ def test_a_checkpoint_is_served_and_a_memory_goes_before_it(tmp_path: Path) -> N
         for frame in SyntheticRoom(seed=0).frames(2):
             memory.observe(frame)
         memory.save()
-    with OpenPiServer(PolicyService(load_policy(path, num_slots=2), num_slots=2)) as upstream:
+    with OpenPiServer(PolicyService(load_policy(path, num_slots=2))) as upstream:
         words = [
             "policy",
             "proxy",

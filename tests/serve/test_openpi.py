@@ -1,4 +1,4 @@
-"""openpi's protocol over real sockets: our policy as a server, our client, and a proxy that adds memory."""
+"""openpi's protocol over real sockets: our policy as a server, and our client."""
 
 from __future__ import annotations
 
@@ -17,25 +17,22 @@ pytest.importorskip("websockets")
 import msgpack
 
 from embodied_mem.errors import InvalidMessage
-from embodied_mem.messages import Budget, Context
 from embodied_mem.policy import ActionChunk, Observation
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
-from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.serve.openpi_client import OpenPiClient, RemotePolicyError
-from embodied_mem.serve.openpi_proxy import MemoryProxy, ProxyConfig, with_memory
-from embodied_mem.serve.openpi_server import OpenPiServer, PolicyService
+from embodied_mem.serve.openpi_server import OpenPiServer
 from embodied_mem.serve.openpi_wire import pack, unpack
-from embodied_mem.testing import SyntheticRoom
+from embodied_mem.serve.policy_service import PolicyService
 
 SMALL = MemoryPolicyConfig(
     capacity=4, proprio_width=2, expert=FlowExpertConfig(width=16, num_heads=2, num_blocks=1, flow_steps=2)
 )
 
 
-def make_policy() -> MemoryPolicy:
+def make_policy(num_slots: int = 2) -> MemoryPolicy:
     torch.manual_seed(0)
-    return MemoryPolicy(SMALL, num_slots=2)
+    return MemoryPolicy(SMALL, num_slots=num_slots)
 
 
 def sent(seed: int, second: int, **more: Any) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def acted(policy: MemoryPolicy, message: dict[str, Any], slot: int = 0) -> Actio
 
 @pytest.fixture
 def server() -> Iterator[OpenPiServer]:
-    with OpenPiServer(PolicyService(make_policy(), num_slots=2)) as running:
+    with OpenPiServer(PolicyService(make_policy())) as running:
         yield running
 
 
@@ -126,7 +123,7 @@ def test_sessions_do_not_mix_and_free_their_slot(server: OpenPiServer) -> None:
 
 
 def test_a_slot_is_free_again_when_its_client_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    service, released = PolicyService(make_policy(), num_slots=1), queue.Queue[int]()
+    service, released = PolicyService(make_policy(1)), queue.Queue[int]()
     release = service.release
 
     def note(slot: int) -> None:
@@ -152,71 +149,35 @@ def test_what_the_server_cannot_use_is_answered_with_the_reason_and_it_goes_on(s
         assert client.infer(sent(0, 6))["actions"].shape == (1, 4)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"stamp_ns": "abc"}, {"stamp_ns": None}, {"stamp_ns": float("nan")}, {"stamp_ns": 2**63}, {"stamp_ns": 1e20}, {"stamp_ns": -1},
+        {"observation/state": ["a"]}, {"observation/state": [[1.0], [2.0, 3.0]]}, {"observation/state": [1e300, 0.0]},
+        {"observation/state": None}, {"observation/front": np.zeros((0, 8, 3), np.uint8)}, {b"observation/front": 1},
+        {"episode": np.zeros(2)}, {"episode": ["a"]}, {"episode": float("nan")}, {"prompt": np.zeros(2)}, {"prompt": None},
+    ],
+)  # fmt: skip
+def test_a_message_of_the_wrong_kind_costs_neither_connection_nor_memory(
+    server: OpenPiServer, more: dict[Any, Any]
+) -> None:
+    direct = make_policy()
+    with OpenPiClient(port=server.port) as client:
+        client.infer(sent(0, 0, episode="a"))
+        with pytest.raises(RemotePolicyError, match="InvalidMessage"):
+            client.infer({**sent(1, 1, episode="a"), **more})
+        again = client.infer(sent(2, 2, episode="a"))["actions"]
+    acted(direct, sent(0, 0))
+    assert np.allclose(again, acted(direct, sent(2, 2)).actions[0], atol=1e-5)
+
+
+def test_who_greets_no_client_is_no_policy_server(server: OpenPiServer) -> None:
+    port = server.port
+    server.stop()
+    with pytest.raises(RemotePolicyError, match=f"127.0.0.1:{port}.*connect anew"):
+        OpenPiClient("127.0.0.1", port)
+
+
 def test_its_health_can_be_asked(server: OpenPiServer) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=30) as answer:
         assert answer.read() == b"OK\n"
-
-
-# -- the proxy ------------------------------------------------------------------------------------------------------
-
-
-class Echo:
-    """An openpi server's service that remembers what it was given."""
-
-    metadata = {"model": "echo"}  # noqa: RUF012  # never changed
-
-    def __init__(self) -> None:
-        self.given: list[dict[str, Any]] = []
-
-    def open(self) -> Echo:
-        return self
-
-    def infer(self, observation: dict[str, Any]) -> dict[str, Any]:
-        self.given.append(observation)
-        return {"actions": np.zeros((2, 7), dtype=np.float32)}
-
-    def close(self) -> None:
-        return
-
-
-@pytest.fixture(scope="module")
-def memory() -> Iterator[RobotMemory]:
-    with RobotMemory.open() as filled:
-        for frame in SyntheticRoom(seed=0).frames(12):
-            filled.observe(frame)
-        yield filled
-
-
-def test_an_existing_server_gains_memory_by_the_proxy(memory: RobotMemory) -> None:
-    echo = Echo()
-
-    def context_of(words: str, budget: Budget) -> Context:
-        return memory.context(words, budget=budget)
-
-    config = ProxyConfig(
-        image_keys=("observation/spare", "observation/wrist"), budget=Budget(tokens=512, ms=1e6)
-    )
-    with (
-        OpenPiServer(echo) as upstream,
-        OpenPiServer(MemoryProxy(context_of, lambda: OpenPiClient(port=upstream.port), config)) as proxy,
-        OpenPiClient(port=proxy.port) as client,
-    ):
-        assert client.metadata == {"model": "echo", "memory": True}
-        wrist = np.full((64, 64, 3), 7, dtype=np.uint8)
-        answer = client.infer({"prompt": "bring the red mug", "observation/wrist": wrist})
-    given = echo.given[0]
-    assert answer["actions"].shape == (2, 7)
-    assert any(source.startswith("fact/") for source in answer["memory_sources"])
-    assert "- red mug e" in given["prompt"]
-    assert given["prompt"].endswith("Task: bring the red mug")
-    assert given["observation/spare"].shape == (224, 224, 3)
-    assert given["observation/spare"].max() > 0
-    assert np.array_equal(given["observation/wrist"], wrist)
-
-
-def test_a_black_slot_is_filled_in_its_own_size(memory: RobotMemory) -> None:
-    context = memory.context("mug", budget=Budget(tokens=512, ms=1e6))
-    config = ProxyConfig(image_keys=("right",))
-    changed = with_memory({"prompt": "go", "right": np.zeros((48, 64, 3), np.uint8)}, context, config)
-    assert changed["right"].shape == (48, 64, 3)
-    assert changed["right"].any()
