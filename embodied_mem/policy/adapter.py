@@ -1,7 +1,6 @@
 """Memory for a policy that was made without one: a bank behind one of its modules, by a forward hook.
 
-    memory = MemoryAdapter(bank)
-    memory.attach(policy.vision_encoder)
+    memory = MemoryAdapter(bank, num_channels=256).attach(policy.vision_encoder)
     with memory.at(frame.stamp_ns):
         action = policy(observation)
 
@@ -35,7 +34,8 @@ class MemoryAdapter(nn.Module):
     """A bank and its gate, to be attached to a module that gives tokens (b, n, d), alone or first in a tuple.
 
     The policy's own weights, buffers and state_dict stay as they are; the adapter's are here (train them, save them, with
-    the bank's). `detach()` leaves the policy exactly as it was.
+    the bank's). `detach()` leaves the policy exactly as it was. The bank is float32 also behind a module of another
+    precision (bfloat16, float16, autocast), which is given its own back.
     """
 
     def __init__(self, bank: Bank, *, num_channels: int) -> None:
@@ -90,19 +90,21 @@ class MemoryAdapter(nn.Module):
         """The tokens with what is remembered of them, as far as the gate is open; then they are remembered.
 
         Raises:
-            InvalidMessage: outside `at`, or as the bank's `step` raises.
+            InvalidMessage: outside `at`, no floating-point tokens of this width, or as the bank's `step` raises.
         """
         if self._moment is None:
             raise InvalidMessage(
                 "the policy was called without a time; call it within `with memory.at(stamp_ns):`, or detach() the memory."
             )
-        if tokens.shape[-1:] != self.gate.shape:
+        if tokens.shape[-1:] != self.gate.shape or not tokens.is_floating_point():
             raise InvalidMessage(
-                f"the module gives {tuple(tokens.shape)}, the adapter was made for num_channels={len(self.gate)}; attach it "
+                f"the module gives {tuple(tokens.shape)} of {tokens.dtype}, the adapter was made for num_channels={len(self.gate)}; attach it "
                 "to the module that gives tokens (b, n, d), or make it with that many channels."
             )
-        remembered: Tensor = self.bank.step(tokens, *self._moment)
-        return tokens + torch.tanh(self.gate) * (remembered - tokens)
+        with torch.autocast(tokens.device.type, enabled=False):
+            rows = tokens.float()
+            added: Tensor = torch.tanh(self.gate) * (self.bank.step(rows, *self._moment) - rows)
+        return tokens + added.to(tokens.dtype)
 
     def _pass(self, module: nn.Module, _: Any, output: Any) -> Any:
         if isinstance(output, Tensor):

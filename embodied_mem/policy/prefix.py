@@ -1,4 +1,9 @@
-"""Memory as tokens before a policy's own: context in, tokens of the policy's width out, by pre-forward hook."""
+"""Memory as tokens before a policy's own: context in, tokens of the policy's width out, by pre-forward hook.
+
+prefix = PrefixTokens(width=768, vector_width=context.entities.vectors.shape[1]).attach(policy.vision_encoder)
+with prefix.of(context):
+    action = policy(observation)
+"""
 
 from __future__ import annotations
 
@@ -28,7 +33,8 @@ class PrefixTokens(nn.Module):
     A token is what it looks like, projected, plus its place, its age and its rank for the instruction. Without anything to tell a row has one token, a
     learned "nothing", so that attention over it is defined. `attach` a module that takes tokens (b, n, d) first and gives
     tokens (b, n, d): the prefix is put in front of what goes in and cut from what comes out. Padding attends and is attended
-    to as the "nothing" token, since modules differ in how they take masks.
+    to as the "nothing" token, since modules differ in how they take masks. The prefix takes on the precision of the module's
+    own tokens.
     """
 
     def __init__(
@@ -120,13 +126,19 @@ class PrefixTokens(nn.Module):
         if self._prefix is None:
             return None
         tokens = inputs[0] if inputs else None
-        if not isinstance(tokens, Tensor) or tokens.shape[::2] != self._prefix.shape[::2]:
-            what = tuple(tokens.shape) if isinstance(tokens, Tensor) else type(tokens).__name__
+        if (
+            not isinstance(tokens, Tensor)
+            or tokens.shape[::2] != self._prefix.shape[::2]
+            or not tokens.is_floating_point()
+        ):
+            what = type(tokens).__name__
+            if isinstance(tokens, Tensor):
+                what = f"{tokens.dtype} of shape {tuple(tokens.shape)}"
             raise InvalidMessage(
                 f"{type(module).__name__} was given {what}; the prefix {tuple(self._prefix.shape)} goes in front of tokens "
                 "(b, n, d) of as many rows and the same width, handed over first. Attach it to another module."
             )
-        return (torch.cat([self._prefix, tokens], dim=1), *inputs[1:])
+        return (torch.cat([self._prefix.to(tokens), tokens], dim=1), *inputs[1:])
 
     def _cut(self, module: nn.Module, _: Any, output: Any) -> Any:
         if self._prefix is None:

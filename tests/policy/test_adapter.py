@@ -95,6 +95,38 @@ def test_environments_are_slots_and_are_reset_one_by_one() -> None:
     assert not torch.allclose(both[0], first[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_policy_of_another_precision_gets_its_own_back(precision: torch.dtype) -> None:
+    policy, memory = with_memory()
+    policy.to(precision)
+    images = torch.randn(3, 1, 5, 6, dtype=precision)
+    for i, image in enumerate(images):
+        with memory.at(i * SECOND_NS):
+            shut = policy(image)
+        memory.detach()
+        assert torch.equal(shut, policy(image))
+        memory.attach(policy.encoder)
+    opened(memory)
+    with memory.at(3 * SECOND_NS):
+        open_gate = policy(images[2])
+    assert open_gate.dtype == precision
+    assert not torch.allclose(open_gate, shut, atol=1e-2)
+
+
+def test_under_autocast_the_bank_is_as_exact_as_without() -> None:
+    policy, memory = with_memory()
+    opened(memory)
+    for i, image in enumerate(torch.randn(6, 1, 5, 6)):
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16), memory.at(i * SECOND_NS):
+            action = policy(image)
+    assert action.dtype == torch.bfloat16
+    assert isinstance(memory.bank, nn.Module)
+    assert {part.dtype for part in memory.bank.buffers() if part.is_floating_point()} <= {
+        torch.float32,
+        torch.float64,
+    }
+
+
 class Tupled(nn.Module):
     """Gives what it is told to give."""
 
@@ -125,7 +157,8 @@ def test_what_cannot_work_is_refused_with_what_to_do() -> None:
     with pytest.raises(InvalidMessage, match="already"):
         memory.attach(policy.head)
     memory.detach()
-    for output, what in (({"tokens": 1}, "dict"), (torch.randn(1, 5, 7), "num_channels")):
+    numbers = torch.ones(1, 5, 16, dtype=torch.int64)
+    for output, what in (({"tokens": 1}, "dict"), (torch.randn(1, 5, 7), "num_channels"), (numbers, "int64")):
         module = Tupled(output)
         memory.attach(module)
         with memory.at(0), pytest.raises(InvalidMessage, match=what):

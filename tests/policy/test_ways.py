@@ -104,6 +104,21 @@ def test_prefix_tokens_change_what_a_transformer_does_and_leave_no_trace(
     assert not policy.encoder._forward_pre_hooks
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16, torch.float64])
+def test_prefix_tokens_take_on_the_precision_of_the_transformer(
+    contexts: tuple[Context, Context], precision: torch.dtype
+) -> None:
+    policy, prefix = with_prefix(contexts[0])
+    policy.to(precision)
+    image = torch.randn(1, 5, 6, dtype=precision)
+    bare = policy(image)
+    prefix.attach(policy.encoder)
+    with prefix.of(contexts[0]):
+        told = policy(image)
+    assert told.dtype == precision
+    assert not torch.allclose(told, bare, atol=1e-2)
+
+
 def test_a_transformer_learns_to_read_its_prefix(contexts: tuple[Context, Context]) -> None:
     policy, prefix = with_prefix(contexts[0])
     prefix.attach(policy.encoder)
@@ -136,6 +151,11 @@ def test_what_does_not_fit_is_refused(contexts: tuple[Context, Context]) -> None
         policy(torch.randn(1, 5, 6))
     with pytest.raises(InvalidMessage, match="attached already"):
         prefix.attach(policy.encoder)
+    prefix.detach()
+    passing = nn.Identity()
+    prefix.attach(passing)
+    with prefix.of(contexts[0]), pytest.raises(InvalidMessage, match="int64"):
+        passing(torch.ones(1, 5, 16, dtype=torch.int64))
     narrow = PrefixTokens(width=16, vector_width=3)
     with pytest.raises(InvalidMessage, match="3"):
         narrow([contexts[0]])
