@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from embodied_mem.layers.banks import GatedMemory, GatedMemoryConfig, PerceptualBank, PerceptualBankConfig
-from embodied_mem.layers.banks.protocol import Newest, Source
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.policy import vision
 from embodied_mem.policy.reflection import Entries
 
@@ -77,6 +77,17 @@ class PolicyMemory(nn.Module):
         now_s = ((clock.last_ns[slots] - clock.start_ns[slots]).double() / 1e9).float()
         kept = (Entries(tokens, seconds, is_kept, now_s) for tokens, is_kept, seconds in held)
         return Remembered(*fused, *kept)
+
+    def step_perceptual(self, tokens: Float[Tensor, "b n d"], stamps: Stamps, slots: Slots) -> Tensor:
+        """A step of the perceptual bank alone, as `Bank.step`, for tokens of somebody else's encoder. Time goes on for both banks: a
+        step of both that follows must not be older, and counts its seconds from the same start.
+        """
+        bank = self.perceptual
+        shape = (bank.config.num_tokens, bank.config.token_width)
+        step = bank.clock.admit(tokens, stamps, slots, shape=shape)
+        fused = bank.take(tokens, step)
+        self.cognitive.clock.advance(step)
+        return fused
 
     @property
     def _banks(self) -> tuple[PerceptualBank, PerceptualBank]:

@@ -24,7 +24,6 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from embodied_mem.errors import ConfigError, EmbodiedMemError, InvalidMessage, InvalidQuery
-from embodied_mem.layers.banks import PerceptualBank
 from embodied_mem.messages import Context
 from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.policy_memory import PolicyMemory
@@ -135,7 +134,9 @@ class PolicyNode(Node):
         self._asked.add_done_callback(self._on_context)
 
     def _on_context(self, future: Any) -> None:
-        if future is not self._asked:  # it came too late, another was asked for
+        if (
+            future is not self._asked
+        ):  # it came too late: another was asked for, or the decision was made alone
             return
         self._asked = None
         response = future.result()
@@ -145,6 +146,7 @@ class PolicyNode(Node):
         self._decide(context_from_response(response, self.instruction))
 
     def _decide_alone(self, why: str) -> None:
+        self._asked = None
         self.drops.drop("context", InvalidQuery(why), is_frame=False)
         self._decide(None)
 
@@ -168,7 +170,7 @@ class PolicyNode(Node):
         try:
             tokens = torch.from_numpy(tokens_from_request(request))
             with torch.no_grad():
-                fused = bank_of(self.policy).step(
+                fused = memory_of(self.policy).step_perceptual(
                     tokens, ns_from_time(request.header.stamp), [int(request.slot)]
                 )
             response.tokens, response.success = fused.flatten().tolist(), True
@@ -206,19 +208,19 @@ def load_policy(config: PolicyNodeConfig) -> Policy:
     return made
 
 
-def bank_of(policy: Policy) -> PerceptualBank:
-    """The bank of our own policy.
+def memory_of(policy: Policy) -> PolicyMemory:
+    """The banks of our own policy.
 
     Raises:
-        ConfigError: it is another one's.
+        ConfigError: it is another one's, or has none.
     """
     memory = policy.memory if isinstance(policy, MemoryPolicy) else None
-    if not isinstance(memory, PolicyMemory):
+    if not isinstance(memory, PolicyMemory) or not memory.keeps_entries:
         raise ConfigError(
             f"a {type(policy).__name__} without perceptual bank cannot be stepped; start the node with a checkpoint whose "
-            "bank is not 'gated'."
+            "bank is neither 'gated' nor 'none'."
         )
-    return memory.perceptual
+    return memory
 
 
 def proprioception(message: Any, joints: tuple[str, ...]) -> np.ndarray[Any, Any]:

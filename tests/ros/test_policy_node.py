@@ -192,11 +192,91 @@ def test_bank_steps_are_a_service(context):
             with torch.no_grad():
                 expected = alone.memory.perceptual.step(tokens, second * 10**9)
             np.testing.assert_allclose(np.array(response.tokens), expected.flatten().numpy(), atol=1e-6)
-        request.tokens = [1.0]
-        refused = policy.call(StepBank, "/policy_node/step_bank", request)
-        assert (refused.success, refused.error_type) == (False, "InvalidMessage")
+        good, late = request.tokens, header(0, "")
+        unknown = [float("nan")] * len(good)
+        for wrong, error_type in (
+            ({"tokens": [1.0]}, "InvalidMessage"), ({"tokens": unknown}, "InvalidMessage"), ({"slot": 7}, "UnknownSlot"),
+            ({"header": late}, "StampRunsBackwards"), ({"num_tokens": 0}, "InvalidMessage"),
+        ):  # fmt: skip
+            fields = {
+                name: getattr(request, name) for name in ("header", "slot", "num_tokens", "width", "tokens")
+            }
+            refused = policy.call(StepBank, "/policy_node/step_bank", StepBank.Request(**{**fields, **wrong}))
+            assert (refused.success, refused.error_type) == (False, error_type)
     finally:
         policy.close()
+    remembered = dict(alone.memory.perceptual.named_buffers())
+    for name, buffer in served.memory.perceptual.named_buffers():
+        assert torch.allclose(buffer.double(), remembered[name].double(), atol=1e-6), name
+    for name, buffer in served.memory.cognitive.clock.named_buffers():
+        assert torch.equal(buffer, remembered[f"clock.{name}"])
+
+
+class Answer:
+    """A context's answer that comes when `come` is called."""
+
+    def __init__(self):
+        self.callbacks = []
+
+    def add_done_callback(self, callback):
+        self.callbacks.append(callback)
+
+    def result(self):
+        from embodied_mem_interfaces.srv import GetContext
+
+        return GetContext.Response(success=False, error_type="InvalidQuery", error="it came late")
+
+    def come(self):
+        for callback in self.callbacks:
+            callback(self)
+
+
+class Contexts:
+    """A memory node's service that can be gone."""
+
+    is_there = True
+
+    def __init__(self):
+        self.answers = []
+
+    def service_is_ready(self):
+        return self.is_there
+
+    def call_async(self, request):
+        self.answers.append(Answer())
+        return self.answers[-1]
+
+
+def test_an_answer_that_comes_after_it_decided_alone_is_passed_over(context, monkeypatch):
+    from sensor_msgs.msg import Image
+
+    from embodied_mem.ros import policy_node
+    from embodied_mem.ros.conversions.basics import header
+    from embodied_mem.sensing.images import fill_image
+
+    recorder, contexts = Recorder(), Contexts()
+    monkeypatch.setattr(policy_node, "load_policy", lambda config: recorder)
+    node = policy_node.PolicyNode(context=context)
+    node._contexts = contexts
+
+    def show(second):
+        picture = np.zeros((8, 8, 3), dtype=np.uint8)
+        node._on_image(fill_image(Image(header=header(second * 10**9, "front")), picture, "rgb8"))
+
+    try:
+        show(1)
+        node._asked_s = -np.inf  # no answer came for long
+        contexts.is_there = False
+        show(2)
+        assert len(recorder.given) == 1
+        contexts.answers[0].come()
+        assert len(recorder.given) == 1
+        contexts.is_there = True
+        show(3)
+        contexts.answers[1].come()
+        assert [int(seen.stamp_ns[0]) // 10**9 for seen, _, _ in recorder.given] == [2, 3]
+    finally:
+        node.destroy_node()
 
 
 def test_a_policy_is_named_by_exactly_one_parameter():
