@@ -16,7 +16,7 @@ from embodied_mem.layers.banks.blocks import (
     SameWidth,
     TimeEmbedding,
 )
-from embodied_mem.layers.banks.config import PerceptualBankConfig
+from embodied_mem.layers.banks.config import PerceptualBankConfig, memoryvla_plus
 
 MEMORYVLA_NAMES = {
     "retrieval_blocks.{i}.q_proj": "layers.{i}.query",
@@ -72,6 +72,10 @@ def from_memoryvla(state: Mapping[str, Tensor], *, role: str | None = None) -> d
     `state` is the state_dict of MemoryVLA's CogMemBank or PerMemBank; with `role` ("per" or "cog") that of
     MemoryVLA+'s PerCogMemBank, whose other role is left out.
 
+    Weights without a time embedding (`use_timestep_pe=False`) get one that is zero at every time. How wide its waves are
+    does not matter to it; it fits a bank whose `time_width` is the published one (as of `PerceptualBankConfig` and
+    `memoryvla_plus` by default).
+
     Raises:
         ConfigError: a name that neither code base has; for MemoryVLA+, a role that the weights lack.
     """
@@ -86,7 +90,18 @@ def from_memoryvla(state: Mapping[str, Tensor], *, role: str | None = None) -> d
             f"no weight of role {role!r} among {sorted(state)[:4]}...; MemoryVLA+ has the roles 'per' and 'cog', and "
             "MemoryVLA has none: leave role out."
         )
+    if "layers.0.query.weight" in translated and not any(name.startswith("time.") for name in translated):
+        translated |= _no_time(len(translated["layers.0.query.weight"]), is_plus=role is not None)
     return translated
+
+
+def _no_time(width: int, *, is_plus: bool) -> dict[str, Tensor]:
+    """The weights of a time embedding that is zero at every time."""
+    of_published = memoryvla_plus(token_width=width) if is_plus else PerceptualBankConfig(token_width=width)
+    return {
+        "time.rise.weight": torch.zeros(width, of_published.frequencies), "time.rise.bias": torch.zeros(width),
+        "time.mix.weight": torch.zeros(width, width), "time.mix.bias": torch.zeros(width),
+    }  # fmt: skip
 
 
 def _our_name(name: str, names: Mapping[str, str], role: str) -> str:
