@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied_mem.errors import EmbodiedMemError, InvalidMessage, StampRunsBackwards, UnknownSlot
-from embodied_mem.layers.banks import Bank
+from embodied_mem.layers.banks import Bank, Source
 
 NUM_SLOTS = 3
 STEP_NS = 200_000_000
@@ -48,6 +48,7 @@ def check_bank(
         _check_slots(make_bank, stream, outputs)
         _check_start(make_bank, stream, outputs)
         _check_newest(make_bank, stream)
+        _check_sources(make_bank, stream)
         _check_reset(make_bank, stream, outputs)
         _check_resumption(make_bank, stream, outputs)
         _check_refusals(make_bank, stream)
@@ -111,6 +112,39 @@ def _check_newest(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None:
     assert not len(bank.newest(1, 5).tokens), "reset left entries behind"
 
 
+def _check_sources(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None:
+    bank, alone = make_bank(), make_bank()
+    assert not bank.sources(1), "a slot that gave no output names sources"
+    _run(bank, stream)
+    for i, tokens in enumerate(stream):
+        alone.step(tokens[[1]], i * STEP_NS, [1])
+    every = bank.sources(1, 10**6)
+    shares = [source.share for source in every]
+    assert shares == sorted(shares, reverse=True), "sources are not named strongest first"
+    assert sum(shares) <= 1 + TOLERANCE, f"the sources' shares sum to {sum(shares)}"
+    earlier = {i * STEP_NS for i in range(len(stream) - 1)}
+    for source in every:
+        assert {source.first_ns, source.last_ns} <= earlier, "a source is of no earlier step"
+        assert source.first_ns <= source.last_ns, "a source ends before it begins"
+        assert source.num_observations >= 1, "a source holds no observation"
+    assert bank.sources(1, 2) == every[:2], "fewer sources are not the first of more"
+    together, apart = _shares(every), _shares(alone.sources(1, 10**6))
+    differences = (abs(together.get(span, 0.0) - apart.get(span, 0.0)) for span in together | apart)
+    assert max(differences, default=0.0) < 1e-4, "a slot's sources depend on other slots"
+    assert not alone.sources(0), "a slot's output names sources in another"
+    bank.reset([1])
+    assert not bank.sources(1), "reset left sources behind"
+
+
+def _shares(sources: list[Source]) -> dict[tuple[int, int], float]:
+    """The attention that went to each span of time."""
+    shares: dict[tuple[int, int], float] = {}
+    for source in sources:
+        span = source.first_ns, source.last_ns
+        shares[span] = shares.get(span, 0.0) + source.share
+    return shares
+
+
 def _check_reset(make_bank: Callable[[], Bank], stream: list[Tensor], outputs: list[Tensor]) -> None:
     bank = make_bank()
     _run(bank, stream)
@@ -152,6 +186,8 @@ def _check_refusals(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None
         ("a slot named twice", UnknownSlot, lambda: bank.step(tokens[:2], now_ns, [1, 1])),
         ("an unknown slot to reset", UnknownSlot, lambda: bank.reset([-1])),
         ("an unknown slot to read", UnknownSlot, lambda: bank.newest(NUM_SLOTS, 1)),
+        ("an unknown slot to explain", UnknownSlot, lambda: bank.sources(NUM_SLOTS)),
+        ("a negative number of sources", InvalidMessage, lambda: bank.sources(0, -1)),
         ("a negative number of entries", InvalidMessage, lambda: bank.newest(0, -1)),
         ("time that runs back", StampRunsBackwards, lambda: bank.step(tokens, [now_ns, now_ns, 0])),
     ]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from embodied_mem.layers.banks import Newest, PerceptualBank, PerceptualBankConfig
+from embodied_mem.layers.banks import Newest, PerceptualBank, PerceptualBankConfig, Source
 from embodied_mem.testing.bank_contract import check_bank
 
 
@@ -23,7 +23,7 @@ class Faulty(PerceptualBank):
 
     def step(self, tokens: Tensor, stamp_ns: Any, slots: Any = None) -> Tensor:
         if self.fault == "changes before it refuses":
-            self.provenance.share += 1.0
+            self.provenance.first_ns += 1
         if self.fault == "takes NaN":
             tokens = tokens.nan_to_num() if tokens.dtype == torch.float32 else tokens
         output = super().step(tokens, stamp_ns, slots)
@@ -39,6 +39,12 @@ class Faulty(PerceptualBank):
             self.unsaved[self.clock.rows(slots)] += 0.1
             return output + self.unsaved[self.clock.rows(slots)][:, None, None]
         return output
+
+    def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
+        if self.fault == "explains another slot":
+            return super().sources(1 if slot == 0 else slot, num_sources)
+        sources = super().sources(slot, num_sources)
+        return sources[::-1] if self.fault == "names the weakest sources" else sources
 
     def newest(self, slot: int, num: int) -> Newest:
         if self.fault == "reads another slot":
@@ -75,6 +81,8 @@ def test_a_sound_bank_passes() -> None:
         ("does not forget", "reset"),
         ("reads another slot", "newest entries"),
         ("gives its own arrays away", "copies"),
+        ("explains another slot", "a slot's output names sources in another"),
+        ("names the weakest sources", "strongest first"),
         ("takes NaN", "NaN tokens"),
         ("changes before it refuses", "had changed"),
     ],

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import SlotClock, newest_first
+from embodied_mem.layers.banks.admission import SlotClock, check_number, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion
-from embodied_mem.layers.banks.protocol import Newest, Slots, Stamps
+from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +127,15 @@ class NeuralMemory(nn.Module):
             outputs.append(self._read(seen, state))
             state, _ = self._learn(seen, state, elapsed_s.expand(len(seen)))
         return torch.stack(outputs)
+
+    def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
+        """Always empty: each step changes all of a network's weights, so that no output can be traced to single steps.
+
+        How much the last step was new to it is told by `surprise`.
+        """
+        self.clock.row(slot)
+        check_number("num_sources", num_sources)
+        return []
 
     def newest(self, slot: int, num: int) -> Newest:
         """Always empty: what was seen is spread over a network's weights, of which no part reads as a token."""

@@ -15,6 +15,22 @@ Slots = Sequence[int] | Int64[Tensor, "b"] | None
 """Which slots the rows of `tokens` belong to; None means all, in order."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An entry that an output drew from, with its share of the attention (all shares of an output sum to 1).
+
+    Attributes:
+        first_ns, last_ns: the stamps of the oldest and newest observation in it; they name frames in the store.
+        num_observations: how many observations were merged into it.
+        share: of the attention, over all queries, heads and layers.
+    """
+
+    first_ns: int
+    last_ns: int
+    num_observations: int
+    share: float
+
+
 class Newest(NamedTuple):
     """A slot's entries, each as the mean of its tokens, with the stamp of the last observation in it; copies."""
 
@@ -37,6 +53,17 @@ class Bank(Protocol):
             InvalidMessage: tokens of another shape or type, or NaN or infinity among them; stamps that are none.
             UnknownSlot: a slot that the bank does not have, or that is named twice.
             StampRunsBackwards: a stamp before the slot's last one.
+        """
+        ...
+
+    def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
+        """What dominated the slot's last output, strongest first, at most `num_sources`.
+
+        Empty before the slot's second step, and always where a bank cannot tell (its docstring says why).
+
+        Raises:
+            UnknownSlot: the bank has no such slot.
+            InvalidMessage: `num_sources` is no whole number from 0.
         """
         ...
 
@@ -66,19 +93,3 @@ class Bank(Protocol):
     def bytes(self) -> int:
         """What the memory takes, all slots together, without the weights."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """An entry that an output drew from, with its share of the attention (all shares of an output sum to 1).
-
-    Attributes:
-        first_ns, last_ns: the stamps of the oldest and newest observation in it; they name frames in the store.
-        num_observations: how many observations were merged into it.
-        share: of the attention, over all queries, heads and layers.
-    """
-
-    first_ns: int
-    last_ns: int
-    num_observations: int
-    share: float

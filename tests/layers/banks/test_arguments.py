@@ -44,6 +44,8 @@ def test_there_is_a_maker_of_every_kind_of_bank() -> None:
             (UnknownSlot, lambda bank, slot=slot: bank.newest(slot, 1))
             for slot in (2, -1, "a", None, 0.5, [0])
         ),
+        *((UnknownSlot, lambda bank, slot=slot: bank.sources(slot)) for slot in (2, -1, "a", None, 0.5, [0])),
+        *((InvalidMessage, lambda bank, num=num: bank.sources(0, num)) for num in (-1, 1.5, "a", None, True)),
         *((InvalidMessage, lambda bank, num=num: bank.newest(0, num)) for num in (-1, 1.5, "a", None, True)),
     ],
 )

@@ -33,7 +33,30 @@ def test_outputs_after_a_save_and_a_load_are_bit_equal(kind: str, tmp_path: Path
     np.savez(tmp_path / "bank.npz", **memory_arrays(went_on))  # type: ignore[arg-type]
     with np.load(tmp_path / "bank.npz", allow_pickle=False) as arrays:
         restore_memory(resumed, arrays)
+    assert resumed.sources(1) == went_on.sources(1)  # type: ignore[operator]
     assert all(torch.equal(a, b) for a, b in zip(run(went_on, 6, 12), run(resumed, 6, 12), strict=True))
+    assert resumed.sources(1) == went_on.sources(1)  # type: ignore[operator]
+    newest = (bank.newest(1, 10) for bank in (resumed, went_on))  # type: ignore[operator]
+    assert all(torch.equal(a, b) for a, b in zip(*newest, strict=True))
+
+
+def test_a_restored_tree_offers_and_chooses_as_the_one_that_went_on() -> None:
+    trees = [made("hypotheses"), made("hypotheses")]
+    candidates = torch.randn(6, 2, 2, 3, 2, 8, generator=torch.Generator().manual_seed(2))
+    quality = torch.rand(6, 2, 2, 3, generator=torch.Generator().manual_seed(3))
+
+    def offered(tree: nn.Module, first: int, last: int) -> list[torch.Tensor]:
+        given = []
+        for i in range(first, last):
+            given.append(tree.branch(candidates[i, :, 0, 0], i * SECOND_NS))  # type: ignore[operator]
+            given += tree.choose(candidates[i], quality[i], torch.tensor([9.0, 0.5]))  # type: ignore[operator]
+        return given
+
+    with torch.no_grad():
+        offered(trees[0], 0, 3)
+        restore_memory(trees[1], memory_arrays(trees[0]))
+        both = zip(*(offered(tree, 3, 6) for tree in trees), strict=True)
+    assert all(torch.equal(a, b) for a, b in both)
 
 
 def test_another_process_goes_on_bit_equal(tmp_path: Path) -> None:
