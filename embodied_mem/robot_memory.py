@@ -23,6 +23,7 @@ from embodied_mem.context import Recall
 from embodied_mem.context.context import ContextMaker
 from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.context_draft import ContextConfig
+from embodied_mem.context.explaining import frames_behind
 from embodied_mem.context.home_labels import HomeLabels
 from embodied_mem.context.storeys import floor_plan
 from embodied_mem.errors import DamagedStore, InvalidQuery, StampRunsBackwards, StoreError
@@ -353,6 +354,15 @@ class RobotMemory:
             UnknownSlot: banks are attached, and none of them has the slot.
         """
         return self._contexts.context(instruction, budget=budget, robot=robot, slot=slot)
+
+    def frames_of(self, source: str) -> tuple[str, ...]:
+        """Which frames are kept, as a note or a picture, behind what a context, an answer or an action names as its source.
+
+        They are named `robot/sensor/stamp_ns`, oldest first; `questions.explain` tells more of those that were noted. A
+        source is a fact, a frame, a bank with the span of what was read, or a span (`first_ns..last_ns`).
+        """
+        noted = self.questions.explain(Answer(status="known", evidence=(source,))).frames
+        return frames_behind(source, noted, self._contexts.album.views)
 
     def map_snapshot(self) -> MapSnapshot:
         """The occupancy map as immutable arrays, for pictures, clouds and planners."""

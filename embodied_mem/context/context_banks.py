@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from embodied_mem.errors import ConfigError, did_you_mean
-from embodied_mem.messages import BankTokens
+from embodied_mem.messages import BankTokens, Interval
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,8 +103,8 @@ class BankShelf:
 
     def tokens(
         self, name: str, slot: int, num: int, now_ns: int, *, wait_s: float = -1.0
-    ) -> BankTokens | None:
-        """Up to `num` entries of a slot of an attached bank, newest first, each as the mean of its tokens.
+    ) -> tuple[BankTokens, Interval] | None:
+        """Up to `num` entries of a slot of an attached bank, newest first, each as the mean of its tokens; and their time.
 
         None where there are none to read: the slot has seen nothing, or the bank keeps no entries, or is not attached.
 
@@ -127,7 +127,8 @@ class BankShelf:
         ages_s = np.zeros(num, dtype=np.float32)
         tokens[: len(rows)] = rows
         ages_s[: len(rows)] = np.maximum(0, now_ns - last_ns) / 1e9
-        return BankTokens(tokens=tokens, ages_s=ages_s, mask=np.arange(num) < len(rows))
+        held = BankTokens(tokens=tokens, ages_s=ages_s, mask=np.arange(num) < len(rows))
+        return held, Interval(from_ns=int(last_ns.min()), to_ns=int(last_ns.max()))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What all banks remember, to be saved: `name/array`."""

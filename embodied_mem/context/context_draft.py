@@ -13,7 +13,15 @@ from embodied_mem.context.context_banks import BankShelf
 from embodied_mem.context.context_board import EntityBoard, Row
 from embodied_mem.context.context_keyframes import KeptView, KeyframeConfig
 from embodied_mem.errors import UnknownSlot
-from embodied_mem.messages import KEYFRAME_TOKENS, BankTokens, Budget, Context, EntityTokens, Keyframe
+from embodied_mem.messages import (
+    KEYFRAME_TOKENS,
+    BankTokens,
+    Budget,
+    Context,
+    EntityTokens,
+    Interval,
+    Keyframe,
+)
 
 CHARACTERS_PER_TOKEN = 3.0
 LEVELS = ("everything", "fewer entries", "summaries only")
@@ -138,33 +146,33 @@ class ContextDraft:
         strangers: list[UnknownSlot] = []
         for name in self.banks.names:
             try:
-                tokens, why_not = self._tokens_of(name)
+                held, why_not = self._tokens_of(name)
             except UnknownSlot as error:
                 strangers.append(error)
-                tokens, why_not = None, f" has no slot {self.slot}"
-            if tokens is None:
+                held, why_not = None, f" has no slot {self.slot}"
+            if held is None:
                 self._dropped.append(f"the bank {name!r}{why_not}")
                 continue
-            found[name] = tokens
-            self._tokens_left -= int(tokens.mask.sum())
-            self._sources[f"bank/{name}/{self.slot}"] = None
+            found[name], seen = held
+            self._tokens_left -= int(found[name].mask.sum())
+            self._sources[f"bank/{name}/{self.slot}/{seen.from_ns}..{seen.to_ns}"] = None
         if strangers and len(strangers) == sum(map(self.banks.is_attached, self.banks.names)):
             raise strangers[0]
         return found
 
-    def _tokens_of(self, name: str) -> tuple[BankTokens | None, str]:
-        """A bank's tokens, or why there are none."""
+    def _tokens_of(self, name: str) -> tuple[tuple[BankTokens, Interval] | None, str]:
+        """A bank's tokens and when they were seen, or why there are none."""
         num = min(self.config.max_bank_entries // (FEWER if self.level else 1), self._tokens_left)
         if not self.banks.is_attached(name):
             return None, " is not attached"
         if num <= 0:
             return None, ""
         try:
-            tokens = self.banks.tokens(name, self.slot, num, self.stamp_ns, wait_s=self._bank_wait_s)
+            held = self.banks.tokens(name, self.slot, num, self.stamp_ns, wait_s=self._bank_wait_s)
         except TimeoutError:
             self._bank_wait_s = 0.0  # all banks are stepped under one lock
             return None, ": it was being stepped"
-        return tokens, " has no entries to read"
+        return held, " has no entries to read"
 
 
 def nothing_of(robot: str, stamp_ns: int, instruction: str, config: ContextConfig, *, why: str) -> Context:

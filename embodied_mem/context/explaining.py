@@ -1,11 +1,19 @@
-"""From an answer's evidence back to facts, frames, events and changes, each said in words."""
+"""From what an answer, a context or an action rests on back to facts, frames, events and changes, each said in words."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from embodied_mem.layers.world.world_view import WorldView
 from embodied_mem.messages import Answer, Event, Explanation, Fact, Glimpse, Placement
+
+if TYPE_CHECKING:
+    from embodied_mem.context.context_keyframes import KeptView
+
+SPAN = re.compile(r"(?:bank/(?P<bank>[^/]+)/\d+/)?(?P<first>\d+)\.\.(?P<last>\d+)")
+"""How a policy's memory names what it drew from: from when to when it was seen; a context names the bank and slot, too."""
 
 
 def explain(view: WorldView, answer: Answer[Any]) -> Explanation:
@@ -32,6 +40,12 @@ def explain(view: WorldView, answer: Answer[Any]) -> Explanation:
                 queue.extend(fact.evidence)
         elif name in numbered:
             events[numbered[name][0]] = numbered[name][1]
+        elif (span := SPAN.fullmatch(name)) is not None:
+            robot = span["bank"] if span["bank"] in view.journey.robots() else None
+            found = view.journey.during(int(span["first"]), int(span["last"]), robot=robot)
+            frames.update((glimpse.source, glimpse) for glimpse in found)
+            if not found:
+                missing[name] = None
         elif name == "map" or kind in ("change", "statement"):
             continue
         else:
@@ -47,6 +61,19 @@ def explain(view: WorldView, answer: Answer[Any]) -> Explanation:
         facts=tuple(facts.values()), frames=tuple(frames.values()), events=tuple(events.values()),
         steps=tuple(steps), missing=tuple(missing),
     )  # fmt: skip
+
+
+def frames_behind(source: str, noted: Iterable[Glimpse], pictures: Iterable[KeptView]) -> tuple[str, ...]:
+    """The names of what is kept of the frames behind a source, oldest first: of `noted`, which `explain` found for it, and
+    of the `pictures` from the same time by the same robots.
+    """
+    stamps = {glimpse.source: glimpse.stamp_ns for glimpse in noted}
+    robots, span = {source.partition("/")[0] for source in stamps}, SPAN.fullmatch(source)
+    for view in pictures:
+        is_within = span is not None and int(span["first"]) <= view.stamp_ns <= int(span["last"])
+        if view.source == source or (is_within and view.source.partition("/")[0] in robots):
+            stamps[view.source] = view.stamp_ns
+    return tuple(sorted(stamps, key=lambda name: (stamps[name], name)))
 
 
 def _fact_in_words(view: WorldView, fact: Fact) -> str:

@@ -36,7 +36,7 @@ from embodied_mem.layers.banks import (
     TargetMemoryConfig,
     memory_arrays,
 )
-from embodied_mem.messages import KEYFRAME_TOKENS, Budget, Context
+from embodied_mem.messages import KEYFRAME_TOKENS, Answer, Budget, Context
 from embodied_mem.robot_memory import RobotMemory
 from embodied_mem.testing import SyntheticRoom
 
@@ -159,10 +159,10 @@ def test_what_was_given_to_another_slot_is_not_given_again() -> None:
             return memory._contexts.context("red mug", budget=budget, slot=slot, clock=lambda: 0.0)
 
         first, hurried, other, again = make(0, 1000.0), make(1, 0.3), make(1, 1000.0), make(0, 0.3)
-    assert "bank/arm/0" in first.sources
+    assert "bank/arm/0/0..2000000000" in first.sources
     assert not hurried.banks
-    assert "bank/arm/0" not in hurried.sources
-    assert "bank/arm/1" in other.sources
+    assert not any(source.startswith("bank/") for source in hurried.sources)
+    assert "bank/arm/1/0..2000000000" in other.sources
     assert not np.array_equal(first.banks["arm"].tokens, other.banks["arm"].tokens)
     assert again.dropped[0].startswith("cached")
     assert again.sources == first.sources
@@ -388,7 +388,7 @@ def test_a_context_has_the_banks_newest_entries(seen: tuple[SyntheticRoom, Robot
     held = context.banks["arm"]
     assert held.mask.sum() == 3
     np.testing.assert_allclose(held.tokens[:3], stream[:, 1].mean(dim=1).flip(0).numpy(), rtol=1e-5)
-    assert "bank/arm/1" in context.sources
+    assert "bank/arm/1/0..2000000000" in context.sources
     assert (held.ages_s[:3] >= 0).all()
 
 
@@ -441,11 +441,13 @@ def test_every_kind_of_bank_is_read_slot_by_slot(kind: str) -> None:
     shelf, other = BankShelf(), BankShelf()
     shelf.attach("arm", bank)
     other.attach("arm", alone)
-    held, same = (one.tokens("arm", 1, 10, 6 * 10**9) for one in (shelf, other))
-    assert held is not None
-    assert same is not None
+    found, expected = (one.tokens("arm", 1, 10, 6 * 10**9) for one in (shelf, other))
+    assert found is not None
+    assert expected is not None
+    (held, seen), (same, _) = found, expected
     newest = bank.newest(1, 10)
     np.testing.assert_array_equal(held.tokens[held.mask], newest.tokens.numpy())
+    assert (seen.from_ns, seen.to_ns) == (int(newest.last_ns.min()), int(newest.last_ns.max()))
     np.testing.assert_allclose(held.ages_s[held.mask], 6.0 - newest.last_ns.numpy() / 1e9)
     assert held.mask.sum() == same.mask.sum() > 0
     np.testing.assert_allclose(held.tokens, same.tokens, atol=1e-5)
@@ -490,3 +492,58 @@ def test_a_bank_with_fewer_slots_does_not_keep_others_from_being_read() -> None:
         context = memory.context("mug", budget=AMPLE, slot=1)
     assert context.banks.keys() == {"arm"}
     assert context.dropped == ("the bank 'base' has no slot 1",)
+
+
+# -- sources --------------------------------------------------------------------------------------------------------
+
+
+def test_every_source_leads_to_frames_also_after_a_restart(tmp_path: Path) -> None:
+    frames = list(SyntheticRoom(seed=0).frames(12))
+    names = [f"robot/camera/{frame.stamp_ns}" for frame in frames]
+    bank = make_bank()
+    with RobotMemory.open(tmp_path / "m") as memory:
+        memory.banks.attach("robot", bank)
+        for frame in frames:
+            memory.observe(frame)
+            with torch.no_grad():
+                bank.step(torch.randn(2, 3, 8), frame.stamp_ns)
+        context = memory.context("red mug", budget=AMPLE)
+        before = {source: memory.frames_of(source) for source in context.sources}
+        memory.save()
+    with RobotMemory.load(tmp_path / "m") as memory:
+        after = {source: memory.frames_of(source) for source in context.sources}
+    assert after == before
+    assert {source.partition("/")[0] for source in before} == {"fact", "robot", "bank"}
+    for source, found in before.items():
+        assert found
+        assert set(found) <= set(names)
+        if source.startswith("robot/"):
+            assert found == (source,)
+    (of_bank,) = (source for source in before if source.startswith("bank/"))
+    first_ns, last_ns = (int(stamp) for stamp in of_bank.rpartition("/")[2].split(".."))
+    assert before[of_bank] == tuple(
+        name for name, frame in zip(names, frames, strict=True) if first_ns <= frame.stamp_ns <= last_ns
+    )
+
+
+def test_a_span_leads_to_the_frames_within_it_and_to_the_note_that_stands_for_its_first() -> None:
+    still, *_ = SyntheticRoom(seed=0).frames(1)
+    with RobotMemory.open() as memory:
+        for robot in ("arm", "base"):
+            for tenth in range(25):  # nothing moves: one frame a second is noted
+                stamp_ns = still.stamp_ns + tenth * 10**8
+                frame = replace(still, robot=robot, stamp_ns=stamp_ns, received_ns=stamp_ns)
+                memory.observe(frame)
+        start_ns = still.stamp_ns
+
+        def frames_of(name: str, first: int, last: int) -> list[tuple[str, int]]:
+            found = memory.frames_of(f"{name}{start_ns + first * 10**8}..{start_ns + last * 10**8}")
+            return [(one.split("/")[0], (int(one.split("/")[2]) - start_ns) // 10**8) for one in found]
+
+        assert frames_of("bank/arm/0/", 4, 20) == [("arm", 0), ("arm", 10), ("arm", 20)]
+        assert frames_of("bank/arm/0/", 13, 13) == [("arm", 10)]
+        assert frames_of("", 13, 13) == [("arm", 10), ("base", 10)]
+        assert frames_of("", 10, 12) == [("arm", 10), ("base", 10)]
+        assert frames_of("bank/arm/0/", 100, 200) == []
+        nowhere = f"{start_ns + 10**10}..{start_ns + 2 * 10**10}"
+        assert memory.questions.explain(Answer(status="known", evidence=(nowhere,))).missing == (nowhere,)

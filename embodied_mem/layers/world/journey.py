@@ -92,6 +92,22 @@ class JourneyLog:
         kept = self._repository.journal.glimpses(from_ns=int(stamp), to_ns=int(stamp))
         return next((glimpse for glimpse in kept if glimpse.source == source), None)
 
+    def during(self, first_ns: int, last_ns: int, *, robot: str | None = None) -> tuple[Glimpse, ...]:
+        """All that was noted of the frames in a span, oldest first, also where the first of a camera was not noted because
+        it told nothing new: then the note before it stands for it.
+        """
+        kept = self._repository.journal.glimpses(
+            robot=robot, from_ns=max(0, first_ns - KEPT_EVERY_NS + 1), to_ns=last_ns
+        )
+        begun: dict[tuple[str, str], Glimpse] = {
+            (glimpse.robot, glimpse.sensor): glimpse for glimpse in kept if glimpse.stamp_ns <= first_ns
+        }
+        return tuple(
+            glimpse
+            for glimpse in kept
+            if glimpse.stamp_ns > first_ns or begun[glimpse.robot, glimpse.sensor] is glimpse
+        )
+
     def visits(
         self,
         place: str,
