@@ -104,7 +104,10 @@ class ChunkMemory(nn.Module):
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
         """The tokens fused with what the most relevant chunks hold; then they are remembered."""
         shape = (self.config.num_tokens, self.config.token_width)
-        step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
+        return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
+
+    def take(self, tokens: Float[Tensor, "b n d"], step: Admitted) -> Tensor:
+        """A step whose input was admitted."""
         recalled, share = self._recall(tokens, step.slots)
         output: Tensor = self.fusion(tokens, recalled)
         with torch.no_grad():
@@ -144,9 +147,14 @@ class ChunkMemory(nn.Module):
     def _recall(self, tokens: Tensor, slots: Tensor) -> tuple[Tensor, Tensor]:
         share = tokens.new_zeros(len(tokens), self.config.num_chunks * self.config.chunk_steps)
         has_any = self.num_steps[slots] > 0
-        if not bool(has_any.any()):
+        if (
+            torch.compiler.is_compiling()
+        ):  # no branches on data: rows without memory are computed, too, and left out
+            filled = torch.arange(len(tokens), device=tokens.device)
+        else:
+            filled = has_any.nonzero()[:, 0]
+        if not len(filled):
             return tokens, share
-        filled = has_any.nonzero()[:, 0]
         seen, rows = tokens[filled], slots[filled]
         chosen = self._choose(seen, rows)
         detail, step_share = self._detail(seen, rows, chosen)
@@ -155,7 +163,10 @@ class ChunkMemory(nn.Module):
         )
         filled_share = share[filled].scatter_add(1, places.flatten(1), step_share.flatten(1))
         recalled = tokens.index_copy(0, filled, self.detail.finish(seen, detail))
-        return recalled, share.index_copy(0, filled, filled_share)
+        share = share.index_copy(0, filled, filled_share)
+        return torch.where(has_any[:, None, None], recalled, tokens), torch.where(
+            has_any[:, None], share, 0.0
+        )
 
     def _choose(self, seen: Tensor, slots: Tensor) -> _Chosen:
         """The chunks whose summaries fit best; each slot has at least one."""

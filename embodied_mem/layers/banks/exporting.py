@@ -1,8 +1,9 @@
 """A bank's step as one graph, for runtimes without this package: `torch.export`, memory included.
 
 The graph's memory lies in its buffers, as the bank's does; it starts where the bank stood when it was exported. What
-Python checks before a step (shapes, NaN, slots, time) is not in the graph: its caller must keep to it. ONNX graphs have no
-buffers that a run can change; what to do there is in docs/decisions/0011-perceptual-bank.md.
+Python checks before a step (shapes, NaN, slots, time) is not in the graph: its caller must keep to it. Neither is what a bank
+may be told besides its tokens. ONNX graphs have no buffers that a run can change; what to do there is in
+docs/decisions/0011-perceptual-bank.md, and what to do with the banks that are not exported in 0012-one-protocol-for-banks.md.
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from embodied_mem.layers.banks.admission import NEVER, Admitted
+from embodied_mem.layers.banks.chunks import ChunkMemory
+from embodied_mem.layers.banks.gated import GatedMemory
+from embodied_mem.layers.banks.key_set import KeySetBank
+from embodied_mem.layers.banks.neural import NeuralMemory
 from embodied_mem.layers.banks.perceptual import PerceptualBank
+from embodied_mem.layers.banks.target import TargetMemory
+
+Exportable = PerceptualBank | ChunkMemory | GatedMemory | KeySetBank | NeuralMemory | TargetMemory
+"""Banks whose step has no branches on data once it is compiled."""
 
 
 class AllSlotsStep(nn.Module):
     """A step of all slots at once, without checks: (slots, n, d) tokens and (slots,) stamps in, fused tokens out."""
 
-    def __init__(self, bank: PerceptualBank) -> None:
+    def __init__(self, bank: Exportable) -> None:
         super().__init__()
         self.bank = bank
 
@@ -32,7 +41,7 @@ class AllSlotsStep(nn.Module):
         return self.bank.take(tokens, Admitted(slots, stamp_ns, (stamp_ns - start).double() / 1e9))
 
 
-def export_step(bank: PerceptualBank) -> ExportedProgram:
+def export_step(bank: Exportable) -> ExportedProgram:
     """`AllSlotsStep` of a copy of the bank as an exported program: `.module()(tokens, stamp_ns)` runs it.
 
     Save it with `torch.export.save`, also for C++ by way of AOTInductor.

@@ -151,7 +151,10 @@ class GatedMemory(nn.Module):
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
         """The tokens as they leave the last layer; each layer remembers what it was given."""
         shape = (self.config.num_tokens, self.config.token_width)
-        step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
+        return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
+
+    def take(self, tokens: Float[Tensor, "b n d"], step: Admitted) -> Tensor:
+        """A step whose input was admitted."""
         ages_s = (step.seconds[:, None] - self.seconds[step.slots]).to(tokens.dtype)
         is_filled = self._is_filled(step.slots)
         given, shares, passed = [], [], tokens

@@ -91,7 +91,10 @@ class KeySetBank(nn.Module):
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
         """The tokens fused with keys drawn from the pool; then some of them go into it."""
         shape = (self.config.num_tokens, self.config.token_width)
-        step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
+        return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
+
+    def take(self, tokens: Float[Tensor, "b n d"], step: Admitted) -> Tensor:
+        """A step whose input was admitted."""
         keys = self._drawn(step.slots, self.config.num_keys, salt=0)
         recalled, share = self._recall(tokens, step.slots, keys)
         output: Tensor = self.fusion(tokens, recalled)
@@ -127,7 +130,7 @@ class KeySetBank(nn.Module):
     def _recall(self, tokens: Tensor, slots: Tensor, keys: Int64[Tensor, "b k"]) -> tuple[Tensor, Tensor]:
         share = tokens.new_zeros(len(tokens), self.config.pool)
         has_any = self.count[slots] > 0
-        if not bool(has_any.any()):
+        if not torch.compiler.is_compiling() and not bool(has_any.any()):
             return tokens, share
         held = self.tokens[slots[:, None], keys]
         timed = held + self.time(self.seconds[slots[:, None], keys])

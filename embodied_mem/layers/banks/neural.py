@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import SlotClock, check_number, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_number, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 
@@ -92,7 +92,10 @@ class NeuralMemory(nn.Module):
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
         """The tokens fused with what the slots' networks recall of them; then the networks learn them."""
         shape = (self.config.num_tokens, self.config.token_width)
-        step = self.clock.admit(tokens, stamp_ns, slots, shape=shape)
+        return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
+
+    def take(self, tokens: Float[Tensor, "b n d"], step: Admitted) -> Tensor:
+        """A step whose input was admitted."""
         elapsed_s = (step.stamp_ns - self.clock.previous(step)).double() / 1e9
         state = NeuralState(*(getattr(self, name)[step.slots] for name in NeuralState._fields))
         output = self._read(tokens, state)

@@ -133,6 +133,16 @@ class TargetMemory(nn.Module):
         if bearing_range is not None:
             check_values("bearing_range", bearing_range, (len(tokens), 2))
             check_values("bearing_range[:, 1]", bearing_range[:, 1], (len(tokens),), lowest=0.0)
+        return self.take(tokens, step, confidence, bearing_range)
+
+    def take(
+        self,
+        tokens: Float[Tensor, "b n d"],
+        step: Admitted,
+        confidence: Float[Tensor, "b"] | None = None,
+        bearing_range: Float[Tensor, "b 2"] | None = None,
+    ) -> Tensor:
+        """A step whose input was admitted."""
         leader = self.belief[step.slots].argmax(dim=1)
         output: Tensor = self.fusion(tokens, self._recall(tokens, step.slots, leader))
         with torch.no_grad():
@@ -194,21 +204,28 @@ class TargetMemory(nn.Module):
         elapsed_s = (step.stamp_ns - self.clock.previous(step)).double() / 1e9
         self.belief[step.slots] *= torch.exp(-elapsed_s / self.config.fade_s)[:, None]
         write = self._choose(seen, step.slots, leader, confidence)
-        kept = write.is_written.nonzero()[:, 0]
-        if not len(kept):
-            return
-        slots, row, share, is_new = step.slots[kept], write.row[kept], write.share[kept], write.is_new[kept]
-        before, now_ns = self.tokens[slots, row], step.stamp_ns[kept]
-        self.tokens[slots, row] = torch.lerp(before, seen[kept], share.to(seen.dtype)[:, None, None])
+        slots, row, is_new = step.slots, write.row, write.is_new
+        share = torch.where(write.is_written, write.share, 0.0)
+        now = {
+            "tokens": torch.lerp(self.tokens[slots, row], seen, share.to(seen.dtype)[:, None, None]),
+            "belief": self._new_belief(slots, row, is_new, share),
+            "seconds": step.seconds,
+            "first_ns": torch.where(is_new, step.stamp_ns, self.first_ns[slots, row]),
+            "last_ns": step.stamp_ns,
+            "num_observations": torch.where(is_new, 0, self.num_observations[slots, row]) + 1,
+            "polar": self.polar[slots, row] * ~is_new[:, None]
+            if bearing_range is None
+            else _polar(bearing_range),
+        }
+        for name, values in now.items():
+            table = getattr(self, name)
+            is_written = write.is_written.reshape(-1, *[1] * (values.ndim - 1))
+            table[slots, row] = torch.where(is_written, values, table[slots, row])
+
+    def _new_belief(self, slots: Tensor, row: Tensor, is_new: Tensor, share: Tensor) -> Tensor:
         belief = self.belief[slots, row]
         first_belief = torch.where(self.belief[slots].amax(dim=1) > 0, NEW_BELIEF, 1.0).double()
-        self.belief[slots, row] = torch.where(is_new, first_belief, belief + (1 - belief) * share.double())
-        self.seconds[slots, row] = step.seconds[kept]
-        self.first_ns[slots, row] = torch.where(is_new, now_ns, self.first_ns[slots, row])
-        self.last_ns[slots, row] = now_ns
-        self.num_observations[slots, row] = torch.where(is_new, 0, self.num_observations[slots, row]) + 1
-        known = self.polar[slots, row] * ~is_new[:, None]
-        self.polar[slots, row] = known if bearing_range is None else _polar(bearing_range[kept])
+        return torch.where(is_new, first_belief, belief + (1 - belief) * share.double())
 
     def _choose(self, seen: Tensor, slots: Tensor, leader: Tensor, confidence: Tensor | None) -> _Write:
         belief, looks = self.belief[slots], self.config.num_hypotheses
