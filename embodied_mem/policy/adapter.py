@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied_mem.errors import InvalidMessage
+from embodied_mem.policy.module_tokens import tokens_of, with_tokens
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
@@ -31,7 +32,8 @@ class _Moment(NamedTuple):
 
 
 class MemoryAdapter(nn.Module):
-    """A bank and its gate, to be attached to a module that gives tokens (b, n, d), alone or first in a tuple.
+    """A bank and its gate, to be attached to a module that gives tokens (b, n, d), alone, first in a tuple or as
+    `last_hidden_state` (transformers).
 
     The policy's own weights, buffers and state_dict stay as they are; the adapter's are here (train them, save them, with
     the bank's). `detach()` leaves the policy exactly as it was. The bank is float32 also behind a module of another
@@ -107,11 +109,10 @@ class MemoryAdapter(nn.Module):
         return tokens + added.to(tokens.dtype)
 
     def _pass(self, module: nn.Module, _: Any, output: Any) -> Any:
-        if isinstance(output, Tensor):
-            return self(output)
-        if isinstance(output, tuple) and output and isinstance(output[0], Tensor):
-            return (self(output[0]), *output[1:])
-        raise InvalidMessage(
-            f"{type(module).__name__} gives a {type(output).__name__}; the memory can be attached to modules that give "
-            "tokens, or a tuple that begins with them. Attach it to the layer below."
-        )
+        tokens = tokens_of(output)
+        if tokens is None:
+            raise InvalidMessage(
+                f"{type(module).__name__} gives a {type(output).__name__}; the memory can be attached to modules that give "
+                "tokens, alone, first in a tuple or as `last_hidden_state`. Attach it to the layer below."
+            )
+        return with_tokens(output, self(tokens))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.layers.banks.blocks import TimeEmbedding
 from embodied_mem.messages import Context
+from embodied_mem.policy.module_tokens import tokens_of, with_tokens
 from embodied_mem.policy.seam import Contexts, context_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class PrefixTokens(nn.Module):
 
     A token is what it looks like, projected, plus its place, its age and its rank for the instruction. Without anything to tell a row has one token, a
     learned "nothing", so that attention over it is defined. `attach` a module that takes tokens (b, n, d) first and gives
-    tokens (b, n, d): the prefix is put in front of what goes in and cut from what comes out. Padding attends and is attended
+    tokens (b, n, d), alone, first in a tuple or as `last_hidden_state` (transformers): the prefix is put in front of what goes in and cut from what comes out. Padding attends and is attended
     to as the "nothing" token, since modules differ in how they take masks. The prefix takes on the precision of the module's
     own tokens.
     """
@@ -143,14 +144,13 @@ class PrefixTokens(nn.Module):
     def _cut(self, module: nn.Module, _: Any, output: Any) -> Any:
         if self._prefix is None:
             return None
-        tokens = output[0] if isinstance(output, tuple) else output
-        if not isinstance(tokens, Tensor) or tokens.ndim != 3 or tokens.shape[1] <= self.num_tokens:
+        tokens = tokens_of(output)
+        if tokens is None or tokens.ndim != 3 or tokens.shape[1] <= self.num_tokens:
             raise InvalidMessage(
                 f"{type(module).__name__} gives a {type(output).__name__}, not tokens (b, n, d) as many as it was given; the prefix "
                 "cannot be cut off again. Attach it to the encoder itself."
             )
-        kept = tokens[:, self.num_tokens :]
-        return (kept, *output[1:]) if isinstance(output, tuple) else kept
+        return with_tokens(output, tokens[:, self.num_tokens :])
 
     @staticmethod
     def _check(what: str, width: int, expected: int) -> None:

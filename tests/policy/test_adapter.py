@@ -150,6 +150,21 @@ def test_tokens_may_come_first_in_a_tuple() -> None:
     assert passed[1] is rest
 
 
+def test_tokens_may_be_named_as_encoders_of_transformers_name_them() -> None:
+    _, memory = with_memory()
+    memory.detach()
+    tokens, rest = torch.randn(1, 5, 16), "attention maps"
+    module = Tupled({"last_hidden_state": tokens, "attentions": rest})
+    opened(memory).attach(module)
+    with memory.at(0):
+        first = module(tokens)
+    with memory.at(SECOND_NS):
+        second = module(tokens)
+    assert first["attentions"] is second["attentions"] is rest
+    assert second["last_hidden_state"].shape == tokens.shape
+    assert not torch.equal(second["last_hidden_state"], tokens)
+
+
 def test_what_cannot_work_is_refused_with_what_to_do() -> None:
     policy, memory = with_memory()
     with pytest.raises(InvalidMessage, match=r"memory\.at"):

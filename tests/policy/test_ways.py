@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
@@ -117,6 +117,27 @@ def test_prefix_tokens_take_on_the_precision_of_the_transformer(
         told = policy(image)
     assert told.dtype == precision
     assert not torch.allclose(told, bare, atol=1e-2)
+
+
+class Named(nn.Module):
+    """Gives its tokens as the encoders of transformers do."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, tokens: Tensor) -> dict[str, Tensor]:
+        return {"last_hidden_state": self.encoder(tokens)}
+
+
+def test_a_prefix_is_cut_from_tokens_that_have_a_name(contexts: tuple[Context, Context]) -> None:
+    policy, prefix = with_prefix(contexts[0])
+    named, tokens = Named(policy.encoder), torch.randn(1, 5, 16)
+    prefix.attach(named)
+    with prefix.of(contexts[0]):
+        told = named(tokens)["last_hidden_state"]
+    assert told.shape == tokens.shape
+    assert not torch.allclose(told, named(tokens)["last_hidden_state"], atol=1e-4)
 
 
 def test_a_transformer_learns_to_read_its_prefix(contexts: tuple[Context, Context]) -> None:
