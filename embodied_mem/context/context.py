@@ -162,7 +162,7 @@ class ContextMaker:
         made = ContextDraft(
             config=self.config, board=self._board, views=self.album.views, banks=self._banks, robot=asked.robot,
             stamp_ns=stamp_ns, T_world_camera=T_world_camera, instruction=asked.instruction, budget=budget,
-            slot=asked.slot, level=level,
+            slot=asked.slot, level=level, has_time=lambda: left_ms() > 0.0,
         ).written()  # fmt: skip
         self._learn_cost(level, begun_ms - left_ms())
         if num_unread:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +67,7 @@ class ContextDraft:
     budget: Budget
     slot: int
     level: int
+    has_time: Callable[[], bool]
 
     def __post_init__(self) -> None:
         self._tokens_left = self.budget.tokens
@@ -84,13 +85,20 @@ class ContextDraft:
             self._dropped.append(f"{LEVELS[self.level]}: time was short")
         is_summary = self.level == len(LEVELS) - 1
         text, entities = self._entities()
-        keyframes = () if is_summary else self._keyframes()
-        banks = {} if is_summary else self._bank_tokens()
+        keyframes = () if is_summary or self._is_too_late("keyframes") else self._keyframes()
+        banks = {} if is_summary or self._is_too_late("banks") else self._bank_tokens()
         return Context(
             robot=self.robot, stamp_ns=self.stamp_ns, instruction=self.instruction, text=text, entities=entities,
             keyframes=keyframes, banks=banks, sources=tuple(self._sources),
             num_tokens=self.budget.tokens - self._tokens_left, dropped=tuple(self._dropped),
         )  # fmt: skip
+
+    def _is_too_late(self, part: str) -> bool:
+        """Whether time ran out meanwhile, so that a part is left out altogether."""
+        if self.has_time():
+            return False
+        self._dropped.append(f"{part}: time was short")
+        return True
 
     def _entities(self) -> tuple[str, EntityTokens]:
         T_robot_world, level = _heading_frame(self.T_world_camera), self.level

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import torch
 
 from embodied_mem.context import context_keyframes
 from embodied_mem.context.context_banks import BankShelf
-from embodied_mem.context.context_board import match_terms
+from embodied_mem.context.context_board import EntityBoard, match_terms
 from embodied_mem.errors import ConfigError, InvalidQuery, UnknownSlot
 from embodied_mem.layers.banks import (
     Bank,
@@ -166,6 +167,30 @@ def test_what_was_given_to_another_slot_is_not_given_again() -> None:
     assert not np.array_equal(first.banks["arm"].tokens, other.banks["arm"].tokens)
     assert again.dropped[0].startswith("cached")
     assert again.sources == first.sources
+
+
+def test_what_time_runs_out_for_on_the_way_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [0.0]
+    best = EntityBoard.best
+
+    def slow_best(board: EntityBoard, *given: Any) -> Any:
+        now_s[0] += 1.0
+        return best(board, *given)
+
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+        bank = make_bank()
+        memory.banks.attach("arm", bank)
+        run(bank, torch.randn(3, 2, 3, 8))
+        monkeypatch.setattr(EntityBoard, "best", slow_best)
+        context = memory._contexts.context(
+            "red mug", budget=Budget(tokens=2048, ms=20.0), clock=lambda: now_s[0]
+        )
+    assert context.entities.labels[0] == "red mug"
+    assert not context.keyframes
+    assert not context.banks
+    assert context.dropped == ("keyframes: time was short", "banks: time was short")
 
 
 @contextmanager
