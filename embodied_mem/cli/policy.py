@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   embodied-mem policy serve outputs/train/checkpoint.pt --port 8000
+  embodied-mem policy serve outputs/train/checkpoint.pt --memory outputs/served.npz
+  embodied-mem policy serve outputs/train/checkpoint.pt --compute 0.6
   embodied-mem policy proxy outputs/demo/memory --upstream localhost:8000 --port 8001
   embodied-mem policy proxy outputs/demo/memory --upstream pi0:8000 --image observation/right_wrist_image
   embodied-mem policy serve outputs/train/checkpoint.pt --json
@@ -30,6 +33,14 @@ Examples:
 )
 @click.option("--port", default=8000, show_default=True, help="Where to listen.")
 @click.option("--slots", default=4, show_default=True, help="serve: how many sessions at once.")
+@click.option(
+    "--memory", type=click.Path(dir_okay=False, path_type=Path),
+    help="serve: a file in which episodes that have a name are kept, so that they go on after a restart.",
+)  # fmt: skip
+@click.option(
+    "--compute", default=1.0, show_default=True,
+    help="serve: what part of the expert's blocks a decision costs; found by `eval compute= keep_exits=true`.",
+)  # fmt: skip
 @click.option("--upstream", default="", help="proxy: HOST:PORT of the server that gets the observations.")
 @click.option(
     "--image", "images", multiple=True, help="proxy: a picture slot that keyframes may fill; repeatable."
@@ -41,6 +52,8 @@ def command(
     host: str,
     port: int,
     slots: int,
+    memory: Path | None,
+    compute: float,
     upstream: str,
     images: tuple[str, ...],
     as_json: bool,
@@ -51,24 +64,31 @@ def command(
     """
     from embodied_mem.serve.openpi_server import OpenPiServer
 
+    if role == "proxy" and (memory is not None or compute != 1.0):
+        raise click.UsageError("--memory and --compute are of a policy that is served; a proxy has none.")
     with ExitStack() as opened:
-        service = _policy(path, slots) if role == "serve" else _proxy(opened, path, upstream, images)
+        is_policy = role == "serve"
+        service = (
+            _policy(path, slots, memory, compute) if is_policy else _proxy(opened, path, upstream, images)
+        )
         if as_json:
             output.print_json(service.metadata)
             return
         server = OpenPiServer(service, host=host, port=port)
         output.console().print(f"{role}: ws://{host}:{server.port}; stop with Ctrl-C")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # other programs stop it so
         try:
             server.run()
         except KeyboardInterrupt:
             server.stop()
 
 
-def _policy(path: Path, slots: int) -> Service:
+def _policy(path: Path, slots: int, memory: Path | None, compute: float) -> Service:
     from embodied_mem.policy.checkpoints import load_policy
     from embodied_mem.serve.policy_service import PolicyService
 
-    return PolicyService(load_policy(path, num_slots=slots), name=path.stem)
+    policy = load_policy(path, num_slots=slots, compute=compute)
+    return PolicyService(policy, name=path.stem, memory=memory)
 
 
 def _proxy(opened: ExitStack, path: Path, upstream: str, images: tuple[str, ...]) -> Service:

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.policy import vision
-from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION, read_checkpoint
+from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION, read_checkpoint, write_checkpoint
 from embodied_mem.policy.memory_policy import (
     Conditions,
     MemoryPolicy,
@@ -151,10 +151,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(), "step": self.step, "losses": list(self.losses),
             "about": self._says(),
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def resume(self, path: Path) -> None:
         """Go on where a checkpoint was written: on a CPU, what follows is bit-equal to not having stopped.

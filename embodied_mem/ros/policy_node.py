@@ -23,10 +23,11 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from embodied_mem.errors import ConfigError, EmbodiedMemError, InvalidMessage, InvalidQuery
+from embodied_mem.errors import ConfigError, EmbodiedMemError, InvalidMessage, InvalidQuery, StoreError
 from embodied_mem.messages import Context
 from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.policy.policy_memory import PolicyMemory
+from embodied_mem.policy.saved_memory import load_memory, save_memory
 from embodied_mem.policy.seam import Observation, Policy
 from embodied_mem.ros.conversions.basics import ns_from_time
 from embodied_mem.ros.conversions.contexts import chunk_to_msg, context_from_response, tokens_from_request
@@ -56,6 +57,10 @@ class PolicyNodeConfig:
     """The name under which the policy knows the pictures on `rgb`."""
     max_tokens: int = 512
     max_ms: float = 20.0
+    memory_file: str = ""
+    """Where our own policy keeps what it remembers, to go on after a restart; empty: nowhere."""
+    compute: float = 1.0
+    """What part of the expert's blocks a decision of the checkpoint costs; found by `embodied-mem eval compute= keep_exits=true`."""
     joints: tuple[str, ...] = ()
     """Which joints of `joint_states` are proprioception, in this order; empty: all, as they come."""
 
@@ -68,6 +73,7 @@ class PolicyNode(Node):
         self.config = declare(self, PolicyNodeConfig())
         self.drops = DropLog(self.get_logger().warning)
         self.policy = load_policy(self.config)
+        self._kept = kept_policy(self.policy, self.config.memory_file)
         self.instruction = self.config.instruction
         self._proprio: np.ndarray[Any, Any] | None = None
         self._waiting: Observation | None = None
@@ -163,8 +169,18 @@ class PolicyNode(Node):
 
     def _on_reset(self, request: Any, response: Any) -> Any:
         self.policy.reset([0])
+        self.save_memory()
         response.success, response.message = True, "a new episode begins"
         return response
+
+    def save_memory(self) -> None:
+        """Keep what the policy remembers in its file, if it has one; done at every reset, and when the node ends."""
+        if self._kept is None:
+            return
+        try:
+            save_memory(self._kept, Path(self.config.memory_file))
+        except StoreError as error:
+            self.get_logger().warning(str(error))
 
     def _on_step_bank(self, request: Any, response: Any) -> Any:
         try:
@@ -193,7 +209,9 @@ def load_policy(config: PolicyNodeConfig) -> Policy:
     if config.checkpoint:
         from embodied_mem.policy.checkpoints import load_policy as load_checkpoint
 
-        return load_checkpoint(Path(config.checkpoint))
+        return load_checkpoint(Path(config.checkpoint), compute=config.compute)
+    if config.compute != 1.0:
+        raise ConfigError(f"compute is {config.compute}; only a checkpoint leaves its expert early.")
     module_name, _, function = config.policy.partition(":")
     try:
         made = getattr(importlib.import_module(module_name), function)()
@@ -206,6 +224,23 @@ def load_policy(config: PolicyNodeConfig) -> Policy:
             f"{config.policy} gives a {type(made).__name__}; a policy has act(...) and reset(...)."
         )
     return made
+
+
+def kept_policy(policy: Policy, memory_file: str) -> MemoryPolicy | None:
+    """Our own policy with what is in the file; None where it is to keep nothing.
+
+    Raises:
+        ConfigError: the policy is another one.
+        StoreError: the file cannot be read.
+    """
+    if not memory_file:
+        return None
+    if not isinstance(policy, MemoryPolicy):
+        raise ConfigError(
+            f"memory_file is {memory_file!r}, but a {type(policy).__name__} keeps its own memory; leave it empty."
+        )
+    load_memory(policy, Path(memory_file))
+    return policy
 
 
 def memory_of(policy: Policy) -> PolicyMemory:
@@ -255,6 +290,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         node.get_logger().info(f"ended after {node.num_decisions} decisions")
     finally:
+        node.save_memory()
         rclpy.try_shutdown()
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from embodied_mem.errors import InvalidMessage
+from embodied_mem.errors import InvalidMessage, StoreError
 from embodied_mem.messages.sensing import check_stamp
+from embodied_mem.policy.saved_memory import Episode, load_memory, save_memory
 from embodied_mem.policy.seam import Observation
 from embodied_mem.serve.openpi_server import Session
 
@@ -21,69 +24,116 @@ if TYPE_CHECKING:
 EPISODE, STAMP, STATE, PROMPT = "episode", "stamp_ns", "observation/state", "prompt"
 """Keys beside the pictures'. A client may add the first two: another episode than before begins anew; when it was observed."""
 
-Episode = str | int | float
+log = logging.getLogger(__name__)
 
 
 class PolicyService:
     """Our policy behind openpi's protocol: every session gets one of its slots, as long as there are any.
 
     Observations: `observation/<camera>` pictures (h, w, 3) uint8, `observation/state` proprioception, `prompt`.
+
+    With a file for its `memory` an episode that has a name outlives its session, and the service: who connects again and names it goes
+    on with it, until its slot is needed. It is written whenever an episode or a session ends.
     """
 
-    def __init__(self, policy: MemoryPolicy, *, name: str = "embodied_mem") -> None:
+    def __init__(
+        self, policy: MemoryPolicy, *, name: str = "embodied_mem", memory: Path | None = None
+    ) -> None:
+        """Raises what `load_memory` raises."""
         self._policy, self._lock = policy, threading.Lock()
+        self._name, self._memory = name, memory
+        self._num_open = 0
         self._free = list(range(policy.num_slots))
-        self._name = name
+        self._episodes = {} if memory is None else load_memory(policy, memory)
 
     @property
     def metadata(self) -> dict[str, Any]:
         return {"policy": self._name, "slots": self._policy.num_slots}
 
     def open(self) -> Session:
-        """A session with a slot of its own.
+        """A session; it gets its slot with its first observation.
 
         Raises:
             InvalidMessage: all slots are taken.
         """
         with self._lock:
-            if not self._free:
+            if self._num_open == self._policy.num_slots:
                 raise InvalidMessage(
                     f"all {self._policy.num_slots} sessions are taken; close one, or start the server with more slots."
                 )
-            slot = self._free.pop(0)
-            self._policy.reset([slot])
-        return _PolicySession(self, slot)
+            self._num_open += 1
+        return _PolicySession(self)
 
-    def act(self, observation: Observation, prompt: str, *, is_new: bool) -> dict[str, Any]:
-        """One session's decision; sessions take turns. What is refused ends no episode."""
+    def act(self, session: _PolicySession, message: dict[str, Any]) -> dict[str, Any]:
+        """One session's decision; sessions take turns. What is refused begins no episode and ends none."""
+        episode, prompt = episode_of(message, session.episode), prompt_of(message)
         with self._lock:
-            if is_new:
+            slot, goes_on = self._place(session, episode)
+            observation = observed(message, slot)
+            if not goes_on:
                 self._policy.check(observation, prompt)
-                self._policy.reset(observation.slots.tolist())
+                self._policy.reset([slot])
             chunk = self._policy.act(observation, None, prompt)
+            if not goes_on or session.slot is None:
+                self._take(session, slot, episode)
         return {"actions": chunk.actions[0], "period_s": chunk.period_s}
 
-    def release(self, slot: int) -> None:
+    def release(self, session: _PolicySession) -> None:
         """A session ended."""
         with self._lock:
-            self._policy.reset([slot])
-            self._free.append(slot)
+            self._num_open -= 1
+            if session.slot is None:
+                return
+            self._free.append(session.slot)
+            if session.slot not in self._episodes:
+                self._policy.reset([session.slot])
+            self._write()
+
+    def _place(self, session: _PolicySession, episode: Episode | None) -> tuple[int, bool]:
+        """A session's slot for this episode, and whether the episode goes on there."""
+        if session.slot is not None:
+            return session.slot, episode == session.episode
+        kept = [slot for slot in self._free if slot in self._episodes]
+        same = [slot for slot in kept if self._episodes[slot] == episode]
+        if same:
+            return same[0], True
+        return ([slot for slot in self._free if slot not in kept] or kept)[0], False
+
+    def _take(self, session: _PolicySession, slot: int, episode: Episode | None) -> None:
+        """An episode of the session begins in a slot, or goes on there."""
+        is_another = session.episode is not None
+        if session.slot is None:
+            self._free.remove(slot)
+        session.slot, session.episode = slot, episode
+        self._episodes.pop(slot, None)
+        if self._memory is not None and episode is not None:
+            for other in self._free:  # an earlier episode of that name is another one
+                if self._episodes.get(other) == episode:
+                    del self._episodes[other]
+            self._episodes[slot] = episode
+        if is_another:
+            self._write()
+
+    def _write(self) -> None:
+        if self._memory is None:
+            return
+        try:
+            save_memory(self._policy, self._memory, episodes=self._episodes)
+        except StoreError as error:  # robots go on without it
+            log.error("%s", error)
 
 
 class _PolicySession:
-    def __init__(self, service: PolicyService, slot: int) -> None:
-        self._service, self._slot = service, slot
-        self._episode: Episode | None = None
+    def __init__(self, service: PolicyService) -> None:
+        self._service = service
+        self.slot: int | None = None
+        self.episode: Episode | None = None
 
     def infer(self, observation: dict[str, Any]) -> dict[str, Any]:
-        episode = episode_of(observation, self._episode)
-        observed_now, prompt = observed(observation, self._slot), prompt_of(observation)
-        answer = self._service.act(observed_now, prompt, is_new=episode != self._episode)
-        self._episode = episode
-        return answer
+        return self._service.act(self, observation)
 
     def close(self) -> None:
-        self._service.release(self._slot)
+        self._service.release(self)
 
 
 def observed(message: dict[str, Any], slot: int) -> Observation:

@@ -41,6 +41,12 @@ def test_a_checkpoint_is_served_and_a_memory_goes_before_it(tmp_path: Path) -> N
     )
     assert json.loads(told.stdout) == {"policy": "checkpoint", "slots": 2}
 
+    early = CliRunner().invoke(cli, ["policy", "serve", str(path), "--compute", "0.6"])
+    assert "keep_exits=true" in str(early.exception)
+    (tmp_path / "served.npz").touch()
+    kept = CliRunner().invoke(cli, ["policy", "serve", str(path), "--memory", str(tmp_path / "served.npz")])
+    assert "Delete it" in str(kept.exception)
+
     with RobotMemory.open(tmp_path / "memory") as memory:
         for frame in SyntheticRoom(seed=0).frames(2):
             memory.observe(frame)
@@ -62,3 +68,6 @@ def test_a_proxy_without_an_upstream_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["policy", "proxy", str(tmp_path)])
     assert result.exit_code == 2
     assert "HOST:PORT" in result.output
+    result = CliRunner().invoke(cli, ["policy", "proxy", str(tmp_path), "--compute", "0.6"])
+    assert result.exit_code == 2
+    assert "a proxy has none" in result.output

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -247,36 +248,100 @@ class Contexts:
         return self.answers[-1]
 
 
-def test_an_answer_that_comes_after_it_decided_alone_is_passed_over(context, monkeypatch):
+def show(node, second):
+    """An image comes to a node that nobody spins."""
     from sensor_msgs.msg import Image
 
-    from embodied_mem.ros import policy_node
     from embodied_mem.ros.conversions.basics import header
     from embodied_mem.sensing.images import fill_image
+
+    picture = np.random.default_rng(second).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    node._on_image(fill_image(Image(header=header(second * 10**9, "front")), picture, "rgb8"))
+
+
+def test_an_answer_that_comes_after_it_decided_alone_is_passed_over(context, monkeypatch):
+    from embodied_mem.ros import policy_node
 
     recorder, contexts = Recorder(), Contexts()
     monkeypatch.setattr(policy_node, "load_policy", lambda config: recorder)
     node = policy_node.PolicyNode(context=context)
     node._contexts = contexts
 
-    def show(second):
-        picture = np.zeros((8, 8, 3), dtype=np.uint8)
-        node._on_image(fill_image(Image(header=header(second * 10**9, "front")), picture, "rgb8"))
-
     try:
-        show(1)
+        show(node, 1)
         node._asked_s = -np.inf  # no answer came for long
         contexts.is_there = False
-        show(2)
+        show(node, 2)
         assert len(recorder.given) == 1
         contexts.answers[0].come()
         assert len(recorder.given) == 1
         contexts.is_there = True
-        show(3)
+        show(node, 3)
         contexts.answers[1].come()
         assert [int(seen.stamp_ns[0]) // 10**9 for seen, _, _ in recorder.given] == [2, 3]
     finally:
         node.destroy_node()
+
+
+def small_policy(**options):
+    import torch
+
+    from embodied_mem.policy.flow_expert import FlowExpertConfig
+    from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
+
+    torch.manual_seed(0)
+    expert = FlowExpertConfig(width=8, num_heads=1, num_blocks=1)
+    return MemoryPolicy(MemoryPolicyConfig(capacity=3, proprio_width=0, expert=expert, **options))
+
+
+def test_a_node_that_was_stopped_goes_on_as_if_it_had_not(context, monkeypatch, tmp_path):
+    from std_srvs.srv import Trigger
+
+    from embodied_mem.ros import policy_node
+
+    monkeypatch.setattr(policy_node, "load_policy", lambda config: small_policy())
+
+    def actions(seconds, memory_file, is_reset=False):
+        """What a node decides in its life."""
+        from rclpy.parameter import Parameter
+
+        parameters = {"memory_node": "", "memory_file": memory_file}
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node = policy_node.PolicyNode(context=context, parameter_overrides=overrides)
+        chunks = []
+        node._chunks_out = SimpleNamespace(publish=lambda chunk: chunks.append(list(chunk.actions)))
+        try:
+            for second in seconds:
+                show(node, second)
+            if is_reset:
+                assert node._on_reset(Trigger.Request(), Trigger.Response()).success
+            else:
+                node.save_memory()
+        finally:
+            node.destroy_node()
+        return chunks
+
+    file = str(tmp_path / "memory.npz")
+    expected = actions(range(8), "")
+    assert len(expected) == 8
+    assert actions(range(5), file) + actions(range(5, 8), file) == expected
+    actions([9], file, is_reset=True)
+    assert len(actions([0], file)) == 1  # time would run backwards in the episode before
+
+
+def test_only_our_own_policy_keeps_what_it_remembers_in_a_file(tmp_path):
+    from embodied_mem.errors import DamagedStore
+    from embodied_mem.ros.policy_node import PolicyNodeConfig, kept_policy, load_policy
+
+    file = tmp_path / "memory.npz"
+    file.write_bytes(b"none of ours")
+    with pytest.raises(ConfigError, match="its own memory"):
+        kept_policy(Recorder(), str(file))
+    with pytest.raises(DamagedStore, match="Delete it"):
+        kept_policy(small_policy(), str(file))
+    assert kept_policy(Recorder(), "") is None
+    with pytest.raises(ConfigError, match=r"compute is 0\.5"):
+        load_policy(PolicyNodeConfig(policy="embodied_mem.testing:FakeClock", compute=0.5))
 
 
 def test_a_policy_is_named_by_exactly_one_parameter():

@@ -126,14 +126,15 @@ def test_a_slot_is_free_again_when_its_client_hung_up(monkeypatch: pytest.Monkey
     service, released = PolicyService(make_policy(1)), queue.Queue[int]()
     release = service.release
 
-    def note(slot: int) -> None:
-        release(slot)
-        released.put(slot)
+    def note(session: Any) -> None:
+        release(session)
+        released.put(session.slot)
 
     monkeypatch.setattr(service, "release", note)
     with OpenPiServer(service) as running:
         for _ in range(3):
-            OpenPiClient(port=running.port).close()
+            with OpenPiClient(port=running.port) as client:
+                client.infer(sent(0, 0))
             assert released.get() == 0
 
 

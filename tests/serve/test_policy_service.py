@@ -1,16 +1,23 @@
-"""Sessions of our policy: what is refused ends no episode and begins none."""
+"""Sessions of our policy: what is refused ends no episode and begins none; what has a name can outlive session and service."""
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from embodied_mem.errors import InvalidMessage
+pytest.importorskip("msgpack")
+pytest.importorskip("websockets")
+
+from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
+from embodied_mem.serve.openpi_client import OpenPiClient
+from embodied_mem.serve.openpi_server import OpenPiServer
 from embodied_mem.serve.policy_service import PolicyService
 
 SMALL = MemoryPolicyConfig(
@@ -62,3 +69,102 @@ def test_a_bad_first_frame_does_not_end_the_episode_before(what: str) -> None:
     with pytest.raises(InvalidMessage):
         session.infer(bad)
     assert found + actions(session, sent(3, "a")) == expected
+
+
+# -- episodes that outlive their session ------------------------------------------------------------------------------
+
+
+def undisturbed(*episodes: list[dict[str, Any]]) -> list[list[Any]]:
+    """What sessions get that see these messages, one session an episode, without an end."""
+    service = PolicyService(make_policy(len(episodes)))
+    return [actions(service.open(), *messages) for messages in episodes]
+
+
+def test_served_stopped_and_served_again_it_acts_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "served" / "memory.npz"
+    one, two = [sent(i, "one") for i in range(8)], [sent(20 + i, 2) for i in range(8)]
+    expected = undisturbed(one, two)
+    with (
+        OpenPiServer(PolicyService(make_policy(2), memory=file)) as server,
+        OpenPiClient(port=server.port) as first,
+        OpenPiClient(port=server.port) as second,
+    ):
+        for messages, client in ((one, first), (two, second)):
+            actions(client, *messages[:6])
+        server.stop()
+    # The clients are back in another order.
+    with (
+        OpenPiServer(PolicyService(make_policy(2), memory=file)) as server,
+        OpenPiClient(port=server.port) as second,
+        OpenPiClient(port=server.port) as first,
+    ):
+        assert actions(second, *two[6:]) == expected[1][6:]
+        assert actions(first, *one[6:]) == expected[0][6:]
+
+
+def test_who_connects_again_goes_on_with_the_episode_that_he_names(tmp_path: Path) -> None:
+    service = PolicyService(make_policy(3), memory=tmp_path / "memory.npz")
+    messages = [sent(i, "a") for i in range(4)]
+    session = service.open()
+    found = actions(session, *messages[:2])
+    session.close()
+    other = service.open()
+    actions(other, sent(9), sent(10))  # without a name: it gets a slot in which nothing is kept
+    assert found + actions(service.open(), *messages[2:]) == undisturbed(messages, [], [])[0]
+
+
+def test_without_a_file_an_episode_ends_with_its_session() -> None:
+    service = PolicyService(make_policy())
+    session = service.open()
+    actions(session, sent(5, "a"))
+    session.close()
+    fresh = make_policy()
+    fresh.memory.decisions[0] = 1
+    assert actions(service.open(), sent(0, "a")) == actions(PolicyService(fresh).open(), sent(0, "a"))
+
+
+def test_what_is_kept_goes_when_its_slot_is_needed_and_when_its_name_begins_anew(tmp_path: Path) -> None:
+    service = PolicyService(make_policy(2), memory=tmp_path / "memory.npz")
+    for name in ("a", "b", "c"):  # c takes the slot of a
+        session = service.open()
+        actions(session, sent(5, name))
+        session.close()
+    session = service.open()
+    actions(session, sent(0, "a"))  # it would run backwards if a were still kept; it takes the slot of b
+    actions(session, sent(0, "c"))  # another episode of this name
+    session.close()
+    service.open().infer(sent(0, "c"))  # so this is the second one, and not the first
+
+
+def test_an_episode_that_ends_is_not_gone_on_with(tmp_path: Path) -> None:
+    file = tmp_path / "memory.npz"
+    session = PolicyService(make_policy(), memory=file).open()
+    actions(session, sent(5, "a"), sent(6, "b"))
+    again = PolicyService(make_policy(), memory=file).open()  # the first service was not stopped: it died
+    actions(again, sent(0, "a"))
+
+
+def test_a_file_of_another_policy_or_none_of_ours_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "memory.npz"
+    session = PolicyService(make_policy(), memory=file).open()
+    actions(session, sent(0, "a"))
+    session.close()
+    torch.manual_seed(1)
+    with pytest.raises(ConfigError, match="other weights"):
+        PolicyService(MemoryPolicy(SMALL), memory=file)
+    with pytest.raises(DamagedStore, match="options"):
+        PolicyService(make_policy(2), memory=file)
+    for content in (b"", b"no archive", file.read_bytes()[:-200]):
+        file.write_bytes(content)
+        with pytest.raises(DamagedStore, match="Delete it"):
+            PolicyService(make_policy(), memory=file)
+
+
+def test_a_file_that_cannot_be_written_is_told_and_the_robots_go_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    session = PolicyService(make_policy(), memory=tmp_path / "file" / "memory.npz").open()
+    with caplog.at_level(logging.ERROR):
+        actions(session, sent(0, "a"), sent(1, "b"))
+    assert "cannot be written" in caplog.text

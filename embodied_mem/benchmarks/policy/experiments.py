@@ -16,7 +16,7 @@ from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, TEST_SEEDS, O
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, workplace_of
 from embodied_mem.errors import ConfigError, InvalidMessage, StoreError
-from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint
+from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint, save_exits
 from embodied_mem.policy.early_exit import least_compute, solve_thresholds
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
 from embodied_mem.policy.naming import Naming
@@ -168,7 +168,7 @@ def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = la
 
     Raises:
         StoreError: there is no such checkpoint.
-        ConfigError: it has no such exit.
+        ConfigError: it has no such exit, or exits are to be kept where none were asked for.
     """
     path = Path(config.checkpoint)
     if not path.is_file():
@@ -182,6 +182,8 @@ def run_evaluation(config: EvalConfig, *, on_episode: Callable[[int], None] = la
     task = about(path)["task"]
     if config.compute < 1.0:
         leave_early(policy, task, config.compute)
+    if config.keep_exits:
+        save_exits(path, config.compute, policy.thresholds)
     first = TEST_SEEDS + config.seed * SEEDS_APART
     outcomes = evaluate(
         policy, task, range(first, first + config.episodes), delay=config.delay, num_blocks=config.num_blocks,

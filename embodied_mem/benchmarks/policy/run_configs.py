@@ -39,7 +39,8 @@ class EvalConfig:
 
     `delay` is how many steps lie between cue and choice; `swap` exchanges the memories of neighbouring episodes at the
     choice; `num_blocks` leaves the expert at an earlier exit always, `compute` below 1 where its exits agree, so that decisions cost
-    that part of the expert on average; `at_once` environments run together; `seed` chooses the
+    that part of the expert on average; `keep_exits` writes what was found for that into the checkpoint, so that `policy serve --compute` and
+    `policy_node` can leave as early; `at_once` environments run together; `seed` chooses the
     episodes.
     """
 
@@ -49,6 +50,7 @@ class EvalConfig:
     swap: bool = False
     num_blocks: int | None = None
     compute: float = 1.0
+    keep_exits: bool = False
     at_once: int = 20
     seed: int = 0
     out: str = "outputs/eval"
