@@ -69,10 +69,11 @@ class ContextMaker:
     def note_frame(self, frame: Frame, delta: WorldDelta) -> None:
         """A frame was observed, and the world changed by `delta`."""
         self.album.offer(frame, delta.seen)  # milliseconds, for which no context has to wait
-        last = self._poses.get(frame.robot)
-        if last is None or frame.stamp_ns >= last[0]:
-            self._poses = {**self._poses, frame.robot: (frame.stamp_ns, frame.T_world_camera)}
-        self.note(delta)
+        with self._own:
+            last = self._poses.get(frame.robot)
+            if last is None or frame.stamp_ns >= last[0]:
+                self._poses = {**self._poses, frame.robot: (frame.stamp_ns, frame.T_world_camera)}
+            self.note(delta)
 
     def note(self, delta: WorldDelta) -> None:
         """The world changed by `delta`."""
