@@ -67,7 +67,11 @@ class Entries(nn.Module):
         self.register_buffer("count", torch.zeros(slots, dtype=torch.int64))
 
     def reset(self, slots: Tensor) -> None:
-        """Empty these slots. Rows keep their bytes until they are written again; nothing reads them."""
+        """Empty these slots, so that what is saved of them depends on nothing that was there before."""
+        for stored in (self.keys, self.values, self.mean_keys):
+            stored[:, slots] = 0.0
+        for stored in (self.tokens, self.seconds, self.first_ns, self.last_ns, self.num_observations):
+            stored[slots] = 0
         self.order[slots] = torch.arange(self.capacity, device=slots.device)
         self.similarity[slots] = NO_PAIR
         self.count[slots] = 0

@@ -114,9 +114,12 @@ class PerceptualBank(nn.Module):
         """Project all keys and values anew: after weights were loaded or trained while something was remembered."""
         entries = self.entries
         embedded = self.weights.time(entries.seconds)[:, :, None]
+        _, is_filled = entries.held(torch.arange(len(entries.count), device=entries.count.device))
+        kept = is_filled[:, None, :, None, None]
         for index, layer in enumerate(self.weights.retrieval_layers()):
-            entries.keys[index] = self._entry_heads(layer.key(entries.tokens + embedded))
-            entries.values[index] = self._entry_heads(layer.value(entries.tokens))
+            keys, values = layer.key(entries.tokens + embedded), layer.value(entries.tokens)
+            entries.keys[index] = self._entry_heads(keys).where(kept, 0.0)
+            entries.values[index] = self._entry_heads(values).where(kept, 0.0)
         entries.mean_keys.copy_(entries.keys.mean(dim=4))
 
     def train(self, mode: bool = True) -> PerceptualBank:
