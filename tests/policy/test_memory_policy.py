@@ -134,7 +134,7 @@ def test_checkpoints_go_on_bit_equal(tmp_path: Path) -> None:
     assert second.losses == whole.losses
     weights, others = whole.policy.state_dict(), second.policy.state_dict()
     assert all(torch.equal(weights[name], others[name]) for name in weights)
-    loaded = load_policy(tmp_path / "whole.pt").state_dict()  # nothing of the weights that it was drawn with is left
+    loaded = load_policy(tmp_path / "whole.pt").state_dict()  # nothing of what it was drawn with
     assert all(torch.equal(weights[name], loaded[name]) for name in weights)
     images = lit(0, True)[None]
     actions = [p.act(observed(images, 0)).actions for p in (load_policy(tmp_path / "whole.pt"), resumed)]
