@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
@@ -227,7 +226,7 @@ class MemoryPolicy(nn.Module):
             raise UnknownSlot(
                 f"slots are {slots}; the policy has 0..{self.num_slots - 1}. Make it with more num_slots."
             )
-        images = torch.from_numpy(np.ascontiguousarray(observation.images[camera]))
+        images = torch.from_numpy(observation.images[camera].copy())  # a frame's picture is read-only
         return images, told_words(self.config.words, instruction, len(images))
 
     def _check_exits(self, num_blocks: int | None) -> None:
