@@ -139,6 +139,7 @@ class ContextMaker:
         def left_ms() -> float:
             return budget.ms - (clock() - start_s) * 1e3
 
+        self._banks.check_slot(slot)
         asked = _Asked(self._robot(robot), instruction, slot)
         num_unread = self._refresh(left_ms, budget.ms)
         with _taken(self._own, left_ms() - self._costs_ms[-1]) as is_free:
@@ -163,7 +164,7 @@ class ContextMaker:
         made = ContextDraft(
             config=self.config, board=self._board, views=self.album.views, banks=self._banks, robot=asked.robot,
             stamp_ns=stamp_ns, T_world_camera=T_world_camera, instruction=asked.instruction, budget=budget,
-            slot=asked.slot, level=level, has_time=lambda: left_ms() > 0.0,
+            slot=asked.slot, level=level, left_ms=left_ms,
         ).written()  # fmt: skip
         self._learn_cost(level, begun_ms - left_ms())
         if num_unread:

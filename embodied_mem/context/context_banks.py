@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from embodied_mem.errors import ConfigError, did_you_mean
+from embodied_mem.errors import ConfigError, UnknownSlot, did_you_mean
 from embodied_mem.messages import BankTokens, Interval
 
 if TYPE_CHECKING:
@@ -100,6 +100,24 @@ class BankShelf:
     def is_attached(self, name: str) -> bool:
         """Whether somebody steps this bank; what is only saved is not read."""
         return name in self._live
+
+    def check_slot(self, slot: int) -> None:
+        """Refuse a slot that no attached bank has.
+
+        Raises:
+            UnknownSlot: banks are attached, and none of them has the slot.
+        """
+        refusals = []
+        for bank in list(self._live.values()):
+            if isinstance(bank, _Readable):
+                try:
+                    bank.newest(slot, 0)
+                except UnknownSlot as error:
+                    refusals.append(error)
+                else:
+                    return
+        if refusals:
+            raise refusals[0]
 
     def tokens(
         self, name: str, slot: int, num: int, now_ns: int, *, wait_s: float = -1.0

@@ -67,7 +67,7 @@ class ContextDraft:
     budget: Budget
     slot: int
     level: int
-    has_time: Callable[[], bool]
+    left_ms: Callable[[], float]
 
     def __post_init__(self) -> None:
         self._tokens_left = self.budget.tokens
@@ -95,7 +95,7 @@ class ContextDraft:
 
     def _is_too_late(self, part: str) -> bool:
         """Whether time ran out meanwhile, so that a part is left out altogether."""
-        if self.has_time():
+        if self.left_ms() > 0.0:
             return False
         self._dropped.append(f"{part}: time was short")
         return True
@@ -151,12 +151,10 @@ class ContextDraft:
 
     def _bank_tokens(self) -> dict[str, BankTokens]:
         found: dict[str, BankTokens] = {}
-        strangers: list[UnknownSlot] = []
         for name in self.banks.names:
             try:
                 held, why_not = self._tokens_of(name)
-            except UnknownSlot as error:
-                strangers.append(error)
+            except UnknownSlot:
                 held, why_not = None, f" has no slot {self.slot}"
             if held is None:
                 self._dropped.append(f"the bank {name!r}{why_not}")
@@ -164,8 +162,6 @@ class ContextDraft:
             found[name], seen = held
             self._tokens_left -= int(found[name].mask.sum())
             self._sources[f"bank/{name}/{self.slot}/{seen.from_ns}..{seen.to_ns}"] = None
-        if strangers and len(strangers) == sum(map(self.banks.is_attached, self.banks.names)):
-            raise strangers[0]
         return found
 
     def _tokens_of(self, name: str) -> tuple[tuple[BankTokens, Interval] | None, str]:
@@ -176,7 +172,8 @@ class ContextDraft:
         if num <= 0:
             return None, ""
         try:
-            held = self.banks.tokens(name, self.slot, num, self.stamp_ns, wait_s=self._bank_wait_s)
+            wait_s = min(self._bank_wait_s, max(0.0, self.left_ms() / 1e3))
+            held = self.banks.tokens(name, self.slot, num, self.stamp_ns, wait_s=wait_s)
         except TimeoutError:
             self._bank_wait_s = 0.0  # all banks are stepped under one lock
             return None, ": it was being stepped"

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SPAN = re.compile(r"(?:bank/(?P<bank>[^/]+)/\d+/)?(?P<first>\d+)\.\.(?P<last>\d+)")
 """How a policy's memory names what it drew from: from when to when it was seen; a context names the bank and slot, too."""
 
+LARGEST_ID = 2**63 - 1
+"""Of numbers beyond it, none can be stored."""
+
 
 def explain(view: WorldView, answer: Answer[Any]) -> Explanation:
     """Everything that the answer's evidence names, and the frames and events behind its facts."""
@@ -32,7 +35,7 @@ def explain(view: WorldView, answer: Answer[Any]) -> Explanation:
         done.add(name)
         kind, _, number = name.partition("/")
         if kind == "fact" and number.isdecimal():
-            fact = view.fact(int(number))
+            fact = view.fact(min(int(number), LARGEST_ID))
             if fact is None:
                 missing[name] = None
             else:

@@ -504,8 +504,13 @@ def test_a_slot_that_no_bank_has_is_refused(slot: int) -> None:
         bank = make_bank()
         memory.banks.attach("arm", bank)
         run(bank, torch.randn(3, 2, 3, 8))
-        with pytest.raises(UnknownSlot, match=str(slot)):
-            memory.context("mug", budget=AMPLE, slot=slot)
+        for budget in (
+            AMPLE,
+            Budget(tokens=16, ms=20),
+            Budget(tokens=512, ms=0.001),
+        ):  # whether it is read or not
+            with pytest.raises(UnknownSlot, match=str(slot)):
+                memory.context("mug", budget=budget, slot=slot)
 
 
 def test_a_bank_with_fewer_slots_does_not_keep_others_from_being_read() -> None:
@@ -517,6 +522,13 @@ def test_a_bank_with_fewer_slots_does_not_keep_others_from_being_read() -> None:
         context = memory.context("mug", budget=AMPLE, slot=1)
     assert context.banks.keys() == {"arm"}
     assert context.dropped == ("the bank 'base' has no slot 1",)
+
+
+def test_sources_beyond_what_can_be_stored_lead_nowhere() -> None:
+    far = "9" * 20
+    with RobotMemory.open() as memory:
+        for source in (f"{far}..{far}", f"robot/camera/{far}", f"fact/{far}"):
+            assert memory.frames_of(source) == ()
 
 
 # -- sources --------------------------------------------------------------------------------------------------------

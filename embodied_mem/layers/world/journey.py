@@ -28,6 +28,7 @@ from embodied_mem.store import Repository
 MOVED_M = 0.05
 TURNED_RAD = math.radians(5.0)
 KEPT_EVERY_NS = 1_000_000_000
+LAST_STAMP_NS = 2**63 - 1
 GAP_NS = 5_000_000_000
 """Without a glimpse for longer than this nobody knows where the robot was: a visit does not span it."""
 BRUSH_M = 0.25
@@ -89,7 +90,8 @@ class JourneyLog:
         stamp = source.rpartition("/")[2]
         if not stamp.isdecimal():
             return None
-        kept = self._repository.journal.glimpses(from_ns=int(stamp), to_ns=int(stamp))
+        stamp_ns = min(int(stamp), LAST_STAMP_NS)
+        kept = self._repository.journal.glimpses(from_ns=stamp_ns, to_ns=stamp_ns)
         return next((glimpse for glimpse in kept if glimpse.source == source), None)
 
     def during(self, first_ns: int, last_ns: int, *, robot: str | None = None) -> tuple[Glimpse, ...]:
@@ -97,7 +99,9 @@ class JourneyLog:
         it told nothing new: then the note before it stands for it.
         """
         kept = self._repository.journal.glimpses(
-            robot=robot, from_ns=max(0, first_ns - KEPT_EVERY_NS + 1), to_ns=last_ns
+            robot=robot,
+            from_ns=min(max(0, first_ns - KEPT_EVERY_NS + 1), LAST_STAMP_NS),
+            to_ns=min(last_ns, LAST_STAMP_NS),
         )
         begun: dict[tuple[str, str], Glimpse] = {
             (glimpse.robot, glimpse.sensor): glimpse for glimpse in kept if glimpse.stamp_ns <= first_ns

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from lerobot.policies.factory import get_policy_class
@@ -103,7 +103,9 @@ class RememberingPolicy(PreTrainedPolicy):
                 f"num_slots={num_rows}."
             )
         stamps = self._stamps(batch, num_rows)
-        self._require_finite(batch)  # the base keeps what it is given, even when the memory refuses it
+        self._require_usable(
+            batch, stamps
+        )  # the base keeps what it is given, even when the memory refuses it
         with self._at(stamps):
             actions: Tensor = decide(batch, **options)
         self._num_calls += 1
@@ -163,7 +165,10 @@ class RememberingPolicy(PreTrainedPolicy):
             raise InvalidMessage(f"timestamp is {seconds.tolist()}; it must be finite seconds.")
         return [round(one * 1e9) for one in seconds.tolist()]
 
-    def _require_finite(self, batch: dict[str, Any]) -> None:
+    def _require_usable(self, batch: dict[str, Any], stamps: list[int]) -> None:
+        bank, num_rows = cast(PerceptualBank, self.memory.bank), len(stamps)
+        shape = (bank.config.num_tokens, bank.config.token_width)
+        bank.clock.admit(torch.zeros(num_rows, *shape), stamps, list(range(num_rows)), shape=shape)
         for key in self.config.base_config.input_features:
             if key in batch and not torch.as_tensor(batch[key]).isfinite().all():
                 raise InvalidMessage(

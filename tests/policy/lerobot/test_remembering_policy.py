@@ -192,12 +192,16 @@ def test_a_refused_observation_leaves_nothing_behind_in_the_policy_itself(name: 
     key = next(iter(policy.config.base_config.input_features))
     spoiled = {**seen, key: seen[key].clone()}
     spoiled[key].view(-1)[0] = float("nan")
-    bad = [spoiled, *({**seen, "timestamp": value} for value in (float("nan"), "soon", [1.0, 2.0]))]
+    bad = [spoiled, *({**seen, "timestamp": value} for value in (float("nan"), "soon", [1.0, 2.0], -1.0))]
     actions = []
     for refused in ([], bad):
         policy.reset()
         for batch in refused:
             with pytest.raises(InvalidMessage):
                 policy.select_action(batch)
-        actions.append(run(policy, before, [1])[0])
+        run(policy, before, [1], timestamp=torch.tensor([5.0]))
+        if refused:
+            with pytest.raises(StampRunsBackwards):
+                policy.select_action({**seen, "timestamp": torch.tensor([4.0])})
+        actions.append(run(policy, before, [2], timestamp=torch.tensor([6.0]))[0])
     assert torch.equal(*actions)
