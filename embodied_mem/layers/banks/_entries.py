@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from embodied_mem.layers.banks.admission import forget
 from embodied_mem.layers.banks.config import PerceptualBankConfig
 from embodied_mem.layers.banks.consolidation import CONSOLIDATIONS, Join, token_similarity
 
@@ -68,13 +69,12 @@ class Entries(nn.Module):
 
     def reset(self, slots: Tensor) -> None:
         """Empty these slots, so that what is saved of them depends on nothing that was there before."""
-        for stored in (self.keys, self.values, self.mean_keys):
-            stored[:, slots] = 0.0
-        for stored in (self.tokens, self.seconds, self.first_ns, self.last_ns, self.num_observations):
-            stored[slots] = 0
+        forget(slots, *(layered.transpose(0, 1) for layered in (self.keys, self.values, self.mean_keys)))
+        forget(
+            slots, self.tokens, self.seconds, self.first_ns, self.last_ns, self.num_observations, self.count
+        )
         self.order[slots] = torch.arange(self.capacity, device=slots.device)
         self.similarity[slots] = NO_PAIR
-        self.count[slots] = 0
 
     def held(self, slots: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens in these slots' rows (b, rows, n, width), and which rows are filled (b, rows)."""

@@ -134,6 +134,12 @@ def check_number(name: str, number: int) -> None:
         raise InvalidMessage(f"{name} is {number!r}; ask for a whole number, 0 or more.")
 
 
+def forget(rows: Int64[Tensor, "b"], *tables: Tensor) -> None:
+    """Zero these rows, so that what is saved depends on nothing that was there before."""
+    for table in tables:
+        table.index_fill_(0, rows, 0)
+
+
 def newest_first(tokens: Float32[Tensor, "e d"], last_ns: Int64[Tensor, "e"], num: int) -> Newest:
     """The first `num` of entries that lie newest first; fewer where there are not so many."""
     check_number("num", num)

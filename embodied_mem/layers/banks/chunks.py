@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -138,7 +138,8 @@ class ChunkMemory(nn.Module):
         rows = self.clock.rows(slots)
         self.clock.reset(rows, start_ns)
         self.provenance.reset(rows)
-        self.num_steps[rows] = 0
+        forget(rows, self.summaries, self.keys, self.values)
+        forget(rows, self.first_ns, self.last_ns, self.num_observations, self.num_steps)
 
     def bytes(self) -> int:
         """What the chunks, their summaries and the bookkeeping take."""

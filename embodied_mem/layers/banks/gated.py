@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_first
 from embodied_mem.layers.banks.blocks import TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -202,8 +202,8 @@ class GatedMemory(nn.Module):
         rows = self.clock.rows(slots)
         self.clock.reset(rows, start_ns)
         self.provenance.reset(rows)
-        self.num_steps[rows] = 0
-        self.seconds[rows] = 0.0
+        forget(rows, self.inputs.transpose(0, 1), self.seconds)
+        forget(rows, self.first_ns, self.last_ns, self.num_observations, self.num_steps)
 
     def bytes(self) -> int:
         """What the layers' inputs and the bookkeeping take."""

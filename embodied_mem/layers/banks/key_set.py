@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -120,8 +120,8 @@ class KeySetBank(nn.Module):
         rows = self.clock.rows(slots)
         self.clock.reset(rows, start_ns)
         self.provenance.reset(rows)
-        self.count[rows] = self.num_steps[rows] = 0
-        self.tokens[rows] = 0.0
+        forget(rows, self.tokens, self.seconds, self.count, self.num_steps)
+        forget(rows, self.first_ns, self.last_ns, self.num_observations)
 
     def bytes(self) -> int:
         """What the pool and the bookkeeping take."""

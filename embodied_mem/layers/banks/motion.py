@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor, nn
 
+from embodied_mem.layers.banks.admission import forget
+
 MEASURED_SHARE = 0.05
 """Standard deviation of a measured box, in heights of the box."""
 ACCELERATION_SHARE = 1.0
@@ -66,7 +68,7 @@ class BoxMotion(nn.Module):
 
     def reset(self, slots: Int64[Tensor, "b"]) -> None:
         """No box was seen yet."""
-        self.is_tracking[slots] = False
+        forget(slots, self.mean, self.covariance, self.seconds, self.is_tracking)
 
     def known(self, slots: Int64[Tensor, "b"]) -> Bool[Tensor, "b"]:
         """Which slots have seen a box."""

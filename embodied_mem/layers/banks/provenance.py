@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from embodied_mem.layers.banks.admission import check_number
+from embodied_mem.layers.banks.admission import check_number, forget
 from embodied_mem.layers.banks.protocol import Source
 
 
@@ -42,7 +42,7 @@ class Provenance(nn.Module):
 
     def reset(self, slots: Tensor) -> None:
         """No output yet."""
-        self.share[slots] = 0.0
+        forget(slots, self.share, self.first_ns, self.last_ns, self.num_observations)
 
     def sources(self, slot: int, num_sources: int) -> list[Source]:
         """The strongest entries of the slot's last output, strongest first."""

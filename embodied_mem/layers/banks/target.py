@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_values, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_values, forget, newest_first
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.consolidation import token_similarity
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
@@ -173,7 +173,8 @@ class TargetMemory(nn.Module):
         rows = self.clock.rows(slots)
         self.clock.reset(rows, start_ns)
         self.provenance.reset(rows)
-        self.belief[rows] = 0.0
+        forget(rows, self.tokens, self.polar, self.belief, self.seconds)
+        forget(rows, self.first_ns, self.last_ns, self.num_observations)
 
     def bytes(self) -> int:
         """What the hypotheses and the bookkeeping take."""

@@ -13,8 +13,15 @@ import torch
 from torch import nn
 
 from embodied_mem.errors import ConfigError, DamagedStore, NewerSchema
-from embodied_mem.layers.banks import PerceptualBank, PerceptualBankConfig
-from embodied_mem.layers.banks.snapshot import memory_arrays, restore_memory
+from embodied_mem.layers.banks import (
+    HypothesisTree,
+    PerceptualBank,
+    PerceptualBankConfig,
+    SelectiveBank,
+    Sighting,
+    TargetMemory,
+)
+from embodied_mem.layers.banks.snapshot import HEADER, memory_arrays, restore_memory
 from tests.layers.banks.makers import MAKERS, made
 
 SECOND_NS = 10**9
@@ -85,6 +92,52 @@ def test_another_process_goes_on_bit_equal(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
     assert torch.equal(torch.load(tmp_path / "rest.pt"), torch.stack(outputs[5:]))
+
+
+def step_with_everything(bank: nn.Module, second: int) -> None:
+    """A step with all that this kind of bank can be told, so that none of its arrays stays as it was made."""
+    told: dict[str, object] = {}
+    if isinstance(bank, HypothesisTree):
+        with torch.no_grad():
+            bank.branch(torch.randn(2, 2, 8), second * SECOND_NS)
+            bank.choose(torch.randn(2, 2, 3, 2, 8), torch.rand(2, 2, 3), torch.ones(2))
+    if isinstance(bank, SelectiveBank):
+        ones, boxes_px = torch.ones(2), torch.tensor([[1.0, 2.0, 5.0, 9.0]]).repeat(2, 1)
+        told["sighting"] = Sighting(mask_quality=ones, object_score=ones, box_px=boxes_px)
+    if isinstance(bank, TargetMemory):
+        told["bearing_range"] = torch.ones(2, 2)
+    with torch.no_grad():
+        bank.step(torch.randn(2, 2, 8), (second + 1) * SECOND_NS, **told)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("resets", [[None], [[1], [0]]], ids=["all at once", "slot by slot"])
+def test_nothing_of_what_was_reset_is_saved(kind: str, resets: list[list[int] | None]) -> None:
+    new, bank = memory_arrays(made(kind)), made(kind)
+    for second in range(8):
+        step_with_everything(bank, second)
+    used = memory_arrays(bank)
+    same = {name for name in new if np.array_equal(new[name], used[name])} - {*HEADER}
+    assert same <= {"bank.entries.similarity"}  # of which a bank of recent entries makes no use
+    for slots in resets:
+        bank.reset(slots)  # type: ignore[operator]
+    left = memory_arrays(bank)
+    assert [name for name in new if not np.array_equal(new[name], left[name])] == []
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_reset_leaves_the_other_slots_as_they_are(kind: str) -> None:
+    bank, whole = made(kind), made(kind)
+    for one in (bank, whole):
+        run(one, 0, 5)
+    bank.reset([1])  # type: ignore[operator]
+    newest = (one.newest(0, 10) for one in (bank, whole))  # type: ignore[operator]
+    assert all(torch.equal(a, b) for a, b in zip(*newest, strict=True))
+    tokens = torch.randn(1, 2, 8)
+    with torch.no_grad():
+        outputs = [one.step(tokens, 5 * SECOND_NS, [0]) for one in (bank, whole)]  # type: ignore[operator]
+    assert torch.equal(*outputs)
+    assert bank.sources(0) == whole.sources(0)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
