@@ -27,13 +27,18 @@ EPISODE, STAMP, STATE, PROMPT = "episode", "stamp_ns", "observation/state", "pro
 log = logging.getLogger(__name__)
 
 
+class EpisodeTakenOver(InvalidMessage):
+    """Another session goes on with this one's episode."""
+
+
 class PolicyService:
-    """Our policy behind openpi's protocol: every session gets one of its slots, as long as there are any.
+    """Our policy behind openpi's protocol: with its first observation every session gets a slot, as long as there are any.
 
     Observations: `observation/<camera>` pictures (h, w, 3) uint8, `observation/state` proprioception, `prompt`.
 
     With a file for its `memory` an episode that has a name outlives its session, and the service: who connects again and names it goes
-    on with it, until its slot is needed. It is written whenever an episode or a session ends.
+    on with it, until its slot is needed. If the session before is still open, then it is refused from now on: a server does not notice
+    at once that a link broke. It is written whenever an episode or a session ends.
     """
 
     def __init__(
@@ -42,8 +47,8 @@ class PolicyService:
         """Raises what `load_memory` raises."""
         self._policy, self._lock = policy, threading.Lock()
         self._name, self._memory = name, memory
-        self._num_open = 0
         self._free = list(range(policy.num_slots))
+        self._holders: dict[int, _PolicySession] = {}
         self._episodes = {} if memory is None else load_memory(policy, memory)
 
     @property
@@ -51,28 +56,24 @@ class PolicyService:
         return {"policy": self._name, "slots": self._policy.num_slots}
 
     def open(self) -> Session:
-        """A session; it gets its slot with its first observation.
-
-        Raises:
-            InvalidMessage: all slots are taken.
-        """
-        with self._lock:
-            if self._num_open == self._policy.num_slots:
-                raise InvalidMessage(
-                    f"all {self._policy.num_slots} sessions are taken; close one, or start the server with more slots."
-                )
-            self._num_open += 1
+        """A session; it gets its slot with its first observation."""
         return _PolicySession(self)
 
     def act(self, session: _PolicySession, message: dict[str, Any]) -> dict[str, Any]:
-        """One session's decision; sessions take turns. What is refused begins no episode and ends none."""
+        """One session's decision; sessions take turns. What is refused begins no episode and ends none.
+
+        Raises:
+            InvalidMessage: the message cannot be used, or all slots are taken.
+            EpisodeTakenOver: another session has the slot now.
+        """
         episode, prompt = episode_of(message, session.episode), prompt_of(message)
         with self._lock:
             slot, goes_on = self._place(session, episode)
             observation = observed(message, slot)
             if not goes_on:
                 self._policy.check(observation, prompt)
-                self._policy.reset([slot])
+                self._forget(slot)
+                session.episode = None  # it has the name once it has begun
             chunk = self._policy.act(observation, None, prompt)
             if not goes_on or session.slot is None:
                 self._take(session, slot, episode)
@@ -81,9 +82,9 @@ class PolicyService:
     def release(self, session: _PolicySession) -> None:
         """A session ended."""
         with self._lock:
-            self._num_open -= 1
-            if session.slot is None:
+            if session.slot is None or self._holders.get(session.slot) is not session:
                 return
+            del self._holders[session.slot]
             self._free.append(session.slot)
             if session.slot not in self._episodes:
                 self._policy.reset([session.slot])
@@ -92,26 +93,37 @@ class PolicyService:
     def _place(self, session: _PolicySession, episode: Episode | None) -> tuple[int, bool]:
         """A session's slot for this episode, and whether the episode goes on there."""
         if session.slot is not None:
+            if self._holders.get(session.slot) is not session:
+                raise EpisodeTakenOver(
+                    f"another connection named episode {session.episode!r} and goes on with it; connect anew, and give "
+                    "every robot's episode a name of its own."
+                )
             return session.slot, episode == session.episode
-        kept = [slot for slot in self._free if slot in self._episodes]
-        same = [slot for slot in kept if self._episodes[slot] == episode]
-        if same:
-            return same[0], True
-        return ([slot for slot in self._free if slot not in kept] or kept)[0], False
+        for slot, kept in self._episodes.items():
+            if kept == episode:
+                return slot, True
+        if not self._free:
+            raise InvalidMessage(
+                f"all {self._policy.num_slots} sessions are taken; close one, or start the server with more slots."
+            )
+        return min(self._free, key=lambda slot: slot in self._episodes), False
+
+    def _forget(self, slot: int) -> None:
+        """What is remembered in a slot goes, and its name with it."""
+        self._episodes.pop(slot, None)
+        self._policy.reset([slot])
 
     def _take(self, session: _PolicySession, slot: int, episode: Episode | None) -> None:
-        """An episode of the session begins in a slot, or goes on there."""
-        is_another = session.episode is not None
-        if session.slot is None:
+        """An episode of the session has begun in a slot, or went on there."""
+        before = self._holders.get(slot)
+        if before is None:
             self._free.remove(slot)
+        self._holders[slot] = session
         session.slot, session.episode = slot, episode
-        self._episodes.pop(slot, None)
         if self._memory is not None and episode is not None:
-            for other in self._free:  # an earlier episode of that name is another one
-                if self._episodes.get(other) == episode:
-                    del self._episodes[other]
-            self._episodes[slot] = episode
-        if is_another:
+            others = {other: kept for other, kept in self._episodes.items() if kept != episode}
+            self._episodes = {**others, slot: episode}  # an earlier episode of that name is another one
+        if before is not None:  # its session, or this one's episode, has ended
             self._write()
 
     def _write(self) -> None:

@@ -118,8 +118,11 @@ def test_sessions_do_not_mix_and_free_their_slot(server: OpenPiServer) -> None:
             answer = two.infer(sent(50 + second, second))
             expected = acted(direct, sent(50 + second, second), slot=1).actions[0]
         assert np.allclose(answer["actions"], expected, atol=1e-5)
-        with pytest.raises(RemotePolicyError, match="all 2 sessions are taken"):
-            OpenPiClient(port=server.port)
+        with (
+            OpenPiClient(port=server.port) as three,
+            pytest.raises(RemotePolicyError, match="all 2 sessions are taken"),
+        ):
+            three.infer(sent(0, 0))
 
 
 def test_a_slot_is_free_again_when_its_client_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ import torch
 pytest.importorskip("msgpack")
 pytest.importorskip("websockets")
 
-from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage
+from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage, StampRunsBackwards
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
 from embodied_mem.serve.openpi_client import OpenPiClient
 from embodied_mem.serve.openpi_server import OpenPiServer
-from embodied_mem.serve.policy_service import PolicyService
+from embodied_mem.serve.policy_service import EpisodeTakenOver, PolicyService
 
 SMALL = MemoryPolicyConfig(
     capacity=4, proprio_width=2, expert=FlowExpertConfig(width=16, num_heads=2, num_blocks=1, flow_steps=2)
@@ -112,6 +112,75 @@ def test_who_connects_again_goes_on_with_the_episode_that_he_names(tmp_path: Pat
     other = service.open()
     actions(other, sent(9), sent(10))  # without a name: it gets a slot in which nothing is kept
     assert found + actions(service.open(), *messages[2:]) == undisturbed(messages, [], [])[0]
+
+
+def test_who_is_back_before_his_broken_link_is_noticed_goes_on_and_the_old_session_is_refused(
+    tmp_path: Path,
+) -> None:
+    service = PolicyService(make_policy(), memory=tmp_path / "memory.npz")
+    messages = [sent(i, "a") for i in range(6)]
+    old, new = service.open(), service.open()
+    found = actions(old, *messages[:2])
+    with pytest.raises(InvalidMessage, match="all 1 sessions are taken"):
+        new.infer(sent(2, "another"))
+    found += actions(new, *messages[2:4])
+    with pytest.raises(EpisodeTakenOver, match=r"'a'.*connect anew"):
+        old.infer(messages[4])
+    old.close()  # noticed at last: the slot stays with the newcomer
+    found += actions(new, messages[4])
+    new.close()
+    assert found + actions(service.open(), messages[5]) == undisturbed(messages)[0]
+
+
+def test_what_is_refused_takes_nothing_over(tmp_path: Path) -> None:
+    service = PolicyService(make_policy(2), memory=tmp_path / "memory.npz")
+    old, new = service.open(), service.open()
+    actions(old, sent(5, "a"))
+    with pytest.raises(StampRunsBackwards):
+        new.infer(sent(1, "a"))
+    actions(old, sent(6, "a"))
+
+
+def test_of_two_sessions_that_begin_one_name_the_later_episode_is_kept(tmp_path: Path) -> None:
+    service = PolicyService(make_policy(2), memory=tmp_path / "memory.npz")
+    first, second = service.open(), service.open()
+    actions(first, sent(50, "a"))
+    actions(second, sent(0, "b"), sent(1, "a"))  # it begins anew: this session had an episode already
+    actions(first, sent(51, "a"))
+    second.close()
+    first.close()
+    actions(service.open(), sent(2, "a"))  # it would run backwards in the first one's
+
+
+def test_without_a_file_sessions_may_use_one_name() -> None:
+    service = PolicyService(make_policy(2))
+    first, second = service.open(), service.open()
+    actions(first, sent(5, "a"))
+    actions(second, sent(0, "a"))
+    actions(first, sent(6, "a"))
+
+
+@pytest.mark.parametrize("connects_anew", [False, True])
+def test_a_decision_that_fails_leaves_no_name_on_what_is_gone(
+    connects_anew: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = make_policy()
+    act = policy.act
+
+    def fail(*given: Any) -> None:
+        act(*given)
+        raise RuntimeError("out of memory")
+
+    service = PolicyService(policy, memory=tmp_path / "memory.npz")
+    session = service.open()
+    actions(session, sent(5, "a"))
+    with monkeypatch.context() as failing, pytest.raises(RuntimeError):
+        failing.setattr(policy, "act", fail)
+        session.infer(sent(6, "b"))
+    if connects_anew:
+        session.close()
+        session = service.open()
+    actions(session, sent(0, "a"))  # it would run backwards if a still named the slot
 
 
 def test_without_a_file_an_episode_ends_with_its_session() -> None:
