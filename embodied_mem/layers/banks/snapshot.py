@@ -34,16 +34,16 @@ def restore_memory(bank: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
 
     Raises:
         NewerSchema: written by a later version.
-        DamagedStore: arrays are missing or too many, or of another shape or type.
+        DamagedStore: arrays are missing or too many, or of another shape or type, or their schema is no number.
         ConfigError: from another kind of bank, or with other weights, to which these memories would mean something else.
     """
     missing = [name for name in HEADER if name not in arrays]
     if missing:
         raise DamagedStore(f"the bank's arrays lack {missing}; nothing was changed. Load another save.")
-    if int(arrays["schema_version"]) > SCHEMA_VERSION:
+    version = _version(arrays["schema_version"])
+    if version > SCHEMA_VERSION:
         raise NewerSchema(
-            f"the bank's arrays have schema {int(arrays['schema_version'])}; this version reads up to {SCHEMA_VERSION}. "
-            "Update embodied_mem."
+            f"the bank's arrays have schema {version}; this version reads up to {SCHEMA_VERSION}. Update embodied_mem."
         )
     kind, present = str(arrays["kind"]), type(bank).__name__
     if kind != present or str(arrays["weights"]) != _fingerprint(bank):
@@ -53,7 +53,21 @@ def restore_memory(bank: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
         )
     buffers = dict(bank.named_buffers())
     _check(buffers, {name: array for name, array in arrays.items() if name not in HEADER})
-    bank.load_state_dict({name: torch.from_numpy(np.array(arrays[name])) for name in buffers}, strict=False)
+    saved = {name: torch.from_numpy(np.array(arrays[name])) for name in buffers}
+    bank.load_state_dict(saved, strict=False)
+    for name in buffers.keys() - bank.state_dict().keys():  # not persistent: of no checkpoint, but remembered
+        buffers[name].copy_(saved[name])
+
+
+def _version(array: np.ndarray) -> int:
+    version = np.asarray(array)
+    if version.shape or version.dtype.kind not in "iu" or version < 1:
+        what = f"{version.dtype} of shape {version.shape}" if version.shape else repr(version.item())
+        raise DamagedStore(
+            f"the schema_version of the bank's arrays is {what}, no whole number from 1; nothing was changed. "
+            "Load another save."
+        )
+    return int(version)
 
 
 def _check(buffers: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray]) -> None:

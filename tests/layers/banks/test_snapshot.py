@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,16 +142,56 @@ def test_a_reset_leaves_the_other_slots_as_they_are(kind: str) -> None:
     assert bank.sources(0) == whole.sources(0)  # type: ignore[operator]
 
 
+class CountingBank(PerceptualBank):
+    """Somebody's bank that remembers what checkpoints leave out."""
+
+    num_taken: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__(PerceptualBankConfig(num_tokens=2, token_width=8, capacity=3))
+        self.register_buffer("num_taken", torch.zeros(1, dtype=torch.int64), persistent=False)
+
+    def take(self, *given: Any, **more: Any) -> torch.Tensor:
+        self.num_taken += 1
+        return super().take(*given, **more)
+
+
+def test_what_checkpoints_leave_out_is_restored_too() -> None:
+    torch.manual_seed(0)
+    went_on = CountingBank()
+    resumed = copy.deepcopy(went_on)
+    with torch.no_grad():
+        for second in range(4):
+            went_on.step(torch.randn(1, 2, 8), second * SECOND_NS)
+    assert "num_taken" not in went_on.state_dict()
+    saved = memory_arrays(went_on)
+    restore_memory(resumed, saved)
+    assert int(resumed.num_taken) == 4
+    restored = memory_arrays(resumed)
+    assert all(np.array_equal(saved[name], restored[name]) for name in saved)
+
+
 @pytest.mark.parametrize(
     ("spoil", "error"),
     [
+        *(
+            (lambda arrays, version=version: arrays | {"schema_version": np.array(version)}, DamagedStore)
+            for version in ("one", 1.5, float("nan"), 0, -1, [1, 1], [])
+        ),
         (lambda arrays: arrays | {"schema_version": np.array(99, dtype=np.int32)}, NewerSchema),
         (lambda arrays: {k: v for k, v in arrays.items() if k != "kind"}, DamagedStore),
         (lambda arrays: {k: v for k, v in arrays.items() if k != "entries.keys"}, DamagedStore),
         (lambda arrays: arrays | {"entries.count": arrays["entries.count"].astype(np.float32)}, DamagedStore),
         (lambda arrays: arrays | {"kind": np.array("ChunkMemory")}, ConfigError),
     ],
-    ids=["newer", "no header", "an array missing", "an array of another type", "another kind"],
+    ids=[
+        *("not a schema " + what for what in ("word", "fraction", "nan", "zero", "negative", "two", "none")),
+        "newer",
+        "no header",
+        "an array missing",
+        "an array of another type",
+        "another kind",
+    ],
 )
 def test_what_cannot_be_restored_changes_nothing(
     spoil: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]], error: type[Exception]
