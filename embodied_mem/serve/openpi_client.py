@@ -10,6 +10,9 @@ from typing import Any
 from embodied_mem.errors import InvalidMessage, MissingExtra
 from embodied_mem.serve.openpi_wire import pack, unpack
 
+LONGEST_GOODBYE_S = 1.0
+"""A server that does not answer is not waited for again when the client hangs up."""
+
 
 class RemotePolicyError(InvalidMessage):
     """The server answered with an error, whose words follow, or not at all."""
@@ -31,7 +34,10 @@ class OpenPiClient:
         self._timeout_s, self._url = timeout_s, f"ws://{host}:{port}"
         self._opened = ExitStack()
         with self._told_of_failures(), ExitStack() as opened:
-            connecting = client.connect(self._url, compression=None, max_size=None, open_timeout=timeout_s)
+            connecting = client.connect(
+                self._url, compression=None, max_size=None, open_timeout=timeout_s,
+                close_timeout=min(timeout_s, LONGEST_GOODBYE_S),
+            )  # fmt: skip
             self._socket = opened.enter_context(connecting)
             self.metadata: dict[str, Any] = self._receive()
             self._opened = opened.pop_all()

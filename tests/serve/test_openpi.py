@@ -182,6 +182,22 @@ def test_who_greets_no_client_is_no_policy_server(server: OpenPiServer) -> None:
         OpenPiClient("127.0.0.1", port)
 
 
+@pytest.mark.parametrize(("timeout_s", "goodbye_s"), [(30.0, 1.0), (0.25, 0.25)])
+def test_hanging_up_waits_no_longer_than_for_an_answer_and_a_second_at_most(
+    timeout_s: float, goodbye_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def refuse(_: str, **options: Any) -> None:
+        asked.append(options)
+        raise OSError("nobody there")
+
+    monkeypatch.setattr("websockets.sync.client.connect", refuse)
+    with pytest.raises(RemotePolicyError, match="nobody there"):
+        OpenPiClient(timeout_s=timeout_s)
+    assert [one["close_timeout"] for one in asked] == [goodbye_s]
+
+
 def test_its_health_can_be_asked(server: OpenPiServer) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=30) as answer:
         assert answer.read() == b"OK\n"
