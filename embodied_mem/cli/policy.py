@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +14,7 @@ import click
 from embodied_mem.cli import output
 
 if TYPE_CHECKING:
-    from embodied_mem.serve.openpi_server import Service
+    from embodied_mem.serve.openpi_server import OpenPiServer, Service
 
 EPILOG = """\b
 Examples:
@@ -76,11 +78,31 @@ def command(
             return
         server = OpenPiServer(service, host=host, port=port)
         output.console().print(f"{role}: ws://{host}:{server.port}; stop with Ctrl-C")
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # other programs stop it so
+        _run(server)
+
+
+def _run(server: OpenPiServer) -> None:
+    """Serve until Ctrl-C, or SIGTERM, by which other programs stop it; more of them change nothing while sessions end."""
+    stops: SimpleQueue[int] = SimpleQueue()  # a signal's handler may put into it at any time
+
+    def end() -> None:
+        stops.get()
+        server.stop()
+
+    ending = threading.Thread(target=end)
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in former:
+            signal.signal(number, lambda number, _: stops.put(number))
+        ending.start()
         try:
             server.run()
-        except KeyboardInterrupt:
-            server.stop()
+        finally:
+            stops.put(0)
+            ending.join()
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _policy(path: Path, slots: int, memory: Path | None, compute: float) -> Service:

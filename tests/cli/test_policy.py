@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from click.testing import CliRunner
 from embodied_mem.cli.main import cli
 from embodied_mem.policy.checkpoints import load_policy
 from embodied_mem.policy.flow_expert import FlowExpertConfig
-from embodied_mem.policy.memory_policy import MemoryPolicyConfig
+from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
 from embodied_mem.policy.training import Trainer, TrainingConfig
 from embodied_mem.policy.training_set import Demonstration, TrainingSet
 from embodied_mem.robot_memory import RobotMemory
@@ -71,3 +72,32 @@ def test_a_proxy_without_an_upstream_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["policy", "proxy", str(tmp_path), "--compute", "0.6"])
     assert result.exit_code == 2
     assert "a proxy has none" in result.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_served_until_a_signal_and_further_ones_do_not_disturb_the_end(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    run, stop = OpenPiServer.run, OpenPiServer.stop
+
+    def signalled(server: OpenPiServer) -> None:
+        signal.raise_signal(number)
+        run(server)
+        signal.raise_signal(signal.SIGTERM)  # sessions may be ending now
+        signal.raise_signal(signal.SIGINT)
+
+    def stopped(server: OpenPiServer) -> None:
+        stop(server)
+        ended.append("stopped")
+
+    monkeypatch.setattr(OpenPiServer, "run", signalled)
+    monkeypatch.setattr(OpenPiServer, "stop", stopped)
+    policy = MemoryPolicy(MemoryPolicyConfig(expert=FlowExpertConfig(width=8, num_heads=1, num_blocks=1)))
+    monkeypatch.setattr("embodied_mem.cli.policy._policy", lambda *_: PolicyService(policy))
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    result = CliRunner().invoke(
+        cli, ["policy", "serve", str(tmp_path), "--port", "0"], catch_exceptions=False
+    )
+    assert (result.exit_code, ended) == (0, ["stopped"])
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
