@@ -61,7 +61,8 @@ EXTRAS = {
     "ros-wheels": [f"ros-kilted-{name}" for name in ROS_RUNTIME + ROS_BUILD]
     + ["catkin-pkg", "lark", "ninja", "packaging", "pyyaml", "setuptools<80"],
     "perception": ["open-clip-torch", "transformers", "ultralytics"],
-    "policy": ["msgpack", "websockets>=13"],
+    # From websockets 17 on a server that stops closes its connections and waits for their sessions.
+    "policy": ["msgpack", "websockets>=17"],
     "habitat": ["trimesh"],
     "viz": ["rerun-sdk"],
     "serve": ["fastapi", "mcp>=2", "uvicorn"],
@@ -87,7 +88,7 @@ EXTRAS = {
         "ruff",
         "spark-dsg",
         "trimesh",
-        "websockets>=13",
+        "websockets>=17",
     ],
 }
 
