@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from numbers import Integral
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from embodied_mem.layers.banks.protocol import Newest, Slots, Stamps
 
 NEVER = -1
 """The stamp of a slot that has seen nothing."""
+MOST_PRINTED = 16
+"""Values that a message shows one by one; of more it says how many are wrong, and where."""
 
 
 class Admitted(NamedTuple):
@@ -158,16 +161,28 @@ def check_values(
     """Refuse what is no tensor of numbers with a point, of this shape, within these bounds, or NaN."""
     if isinstance(values, Tensor) and values.is_floating_point() and tuple(values.shape) == shape:
         fits = (values >= lowest) & (values <= highest)
-        if bool((fits & values.isfinite() if is_finite else fits).all()):
+        fits = fits & values.isfinite() if is_finite else fits
+        if bool(fits.all()):
             return
-        what = str(values.tolist())
+        what = _misfits(values, fits)
     else:
         is_tensor = isinstance(values, Tensor)
-        what = f"{values.dtype} of shape {tuple(values.shape)}" if is_tensor else repr(values)
+        what = f"{values.dtype} of shape {tuple(values.shape)}" if is_tensor else reprlib.repr(values)
     raise InvalidMessage(
         f"{name} is {what}; it must be a floating tensor of shape {shape}, each value {'finite, ' * is_finite}within "
         f"{lowest:g}..{highest:g} and not NaN. Nothing was remembered."
     )
+
+
+def _misfits(values: Tensor, fits: Tensor) -> str:
+    """How many values do not fit and where the first is; all of them where they are few."""
+    wrong = (~fits).nonzero()
+    first = tuple(wrong[0].tolist())
+    what = (
+        f"{values.dtype} of shape {tuple(values.shape)} with {len(wrong)} of {values.numel()} values that do not fit, "
+        f"the first {float(values[first]):g} at {list(first)}"
+    )
+    return f"{what}: {values.tolist()}" if values.numel() <= MOST_PRINTED else what
 
 
 def check_tokens(tokens: Tensor, shape: tuple[int, int, int]) -> None:

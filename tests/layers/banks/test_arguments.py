@@ -11,6 +11,7 @@ import torch
 
 import embodied_mem.layers.banks as banks
 from embodied_mem.errors import InvalidMessage, UnknownSlot
+from embodied_mem.layers.banks.admission import check_values
 from tests.layers.banks.makers import MAKERS, made
 
 SECOND_NS = 10**9
@@ -68,3 +69,21 @@ def test_numbers_of_numpy_are_numbers(kind: str) -> None:
     with torch.no_grad():
         given = bank.step(tokens, np.array([6 * SECOND_NS]), np.array([1]))
         assert torch.equal(given, expected.step(tokens, [6 * SECOND_NS], [1]))
+
+
+def test_a_refusal_says_how_many_values_are_wrong_and_where_instead_of_all_of_them() -> None:
+    values = torch.zeros(2, 64, 32)
+    values[1, 3, 5] = values[1, 3, 7] = float("nan")
+    with pytest.raises(
+        InvalidMessage, match=r"2 of 4096 values that do not fit, the first nan at \[1, 3, 5\]"
+    ) as refusal:
+        check_values("candidates", values, (2, 64, 32))
+    assert "torch.float32 of shape (2, 64, 32)" in str(refusal.value)
+    with pytest.raises(InvalidMessage) as no_tensor:
+        check_values("candidates", values.tolist(), (2, 64, 32))  # type: ignore[arg-type]
+    assert max(len(str(raised.value)) for raised in (refusal, no_tensor)) < 1000
+
+
+def test_a_refusal_shows_values_that_are_few() -> None:
+    with pytest.raises(InvalidMessage, match=r"1 of 2 values .* the first 1\.5 at \[1\]: \[0\.5, 1\.5\]"):
+        check_values("confidence", torch.tensor([0.5, 1.5]), (2,), lowest=0.0, highest=1.0)
