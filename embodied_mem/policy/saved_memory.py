@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
+from typing import Any, TypeGuard
 from zipfile import BadZipFile
 
 import numpy as np
@@ -17,6 +20,10 @@ from embodied_mem.policy.memory_policy import MemoryPolicy
 EPISODES = "episodes"
 Episode = str | int | float
 """How a robot calls an episode."""
+UNREADABLE = (
+    OSError, EOFError, KeyError, TypeError, ValueError, OverflowError, RuntimeError, BadZipFile, zlib.error, TokenError,
+)  # fmt: skip
+"""What numpy and zipfile raise at bytes that are damaged."""
 NO_EPISODES: Mapping[int, Episode] = MappingProxyType({})
 
 
@@ -49,10 +56,26 @@ def load_memory(policy: MemoryPolicy, path: Path) -> dict[int, Episode]:
     try:
         with np.load(path) as saved:
             arrays = dict(saved)
-        episodes = {int(slot): episode for slot, episode in json.loads(str(arrays.pop(EPISODES)))}
-    except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
+        episodes = _episodes(json.loads(str(arrays.pop(EPISODES))), policy.num_slots)
+        int(arrays["schema_version"])  # whether it is a number at all; which one, the memory checks
+    except UNREADABLE as error:
         raise DamagedStore(
             f"what the policy remembers cannot be read from {path} ({error}). Delete it to begin anew, or name another file."
         ) from error
     restore_memory(policy.memory, arrays)
+    return episodes
+
+
+def is_episode(name: object) -> TypeGuard[Episode]:
+    """Whether an episode can be called so: by text, or by a number that equals itself."""
+    return isinstance(name, (str, int, float)) and name == name
+
+
+def _episodes(pairs: Any, num_slots: int) -> dict[int, Episode]:
+    episodes = dict(pairs)
+    for slot, name in episodes.items():
+        if type(slot) is not int or slot not in range(num_slots):
+            raise ValueError(f"an episode is in slot {slot!r}, and the policy has {num_slots}")
+        if not is_episode(name):
+            raise ValueError(f"slot {slot} is in episode {name!r}, which is neither text nor a number")
     return episodes

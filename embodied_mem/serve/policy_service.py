@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from jaxtyping import Float32
 
 from embodied_mem.errors import InvalidMessage, StoreError
 from embodied_mem.messages.sensing import check_stamp
-from embodied_mem.policy.saved_memory import Episode, load_memory, save_memory
+from embodied_mem.policy.saved_memory import Episode, is_episode, load_memory, save_memory
 from embodied_mem.policy.seam import Observation
 from embodied_mem.serve.openpi_server import Session
 
@@ -183,7 +182,7 @@ def episode_of(message: dict[str, Any], before: Episode | None) -> Episode | Non
         episode = episode.item()
     if episode is None:
         return before
-    if not isinstance(episode, (str, int, float)) or (isinstance(episode, float) and math.isnan(episode)):
+    if not is_episode(episode):
         raise InvalidMessage(f"{EPISODE} is {episode!r}; name an episode by text or a number.")
     return episode
 

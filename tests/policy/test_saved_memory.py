@@ -65,3 +65,45 @@ def test_a_file_that_does_not_fit_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be written"):
         save_memory(policy, file / "memory.npz")
     assert all(torch.equal(before[name], value) for name, value in policy.state_dict().items())
+
+
+DAMAGED = {
+    "an episode that is a list": {"episodes": "[[0, [1]]]"},
+    "an episode that is no number": {"episodes": "[[0, NaN]]"},
+    "a slot that the policy does not have": {"episodes": '[[1, "a"]]'},
+    "a slot that is none": {"episodes": '[["0", "a"]]'},
+    "episodes that are none": {"episodes": "5"},
+    "a version that is text": {"schema_version": "one"},
+    "several versions": {"schema_version": [1, 2]},
+    "a version without end": {"schema_version": float("inf")},
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_file_with_damaged_contents_is_refused_and_changes_nothing(what: str, tmp_path: Path) -> None:
+    file, policy = tmp_path / "memory.npz", make_policy()
+    acted(policy, range(2))
+    save_memory(policy, file, episodes={0: "a"})
+    with np.load(file) as saved:
+        arrays = {**saved, **DAMAGED[what]}
+    np.savez(file, **arrays)
+    again = make_policy()
+    before = {name: value.clone() for name, value in again.state_dict().items()}
+    with pytest.raises(DamagedStore, match="Delete it"):
+        load_memory(again, file)
+    assert all(torch.equal(before[name], value) for name, value in again.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("offset", "value"),
+    [(6, 109), (8, 1), (10, 8), (10, 64)],
+    ids=["a later zip", "encrypted", "compressed", "compressed in a way that nobody knows"],
+)
+def test_an_archive_that_says_what_it_is_not_is_refused(offset: int, value: int, tmp_path: Path) -> None:
+    file = tmp_path / "memory.npz"
+    save_memory(make_policy(), file)
+    content = bytearray(file.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] = value  # in the directory, of its first array
+    file.write_bytes(content)
+    with pytest.raises(DamagedStore, match="Delete it"):
+        load_memory(make_policy(), file)
