@@ -93,6 +93,7 @@ def _check_newest(make_bank: Callable[[], Bank], stream: list[Tensor]) -> None:
     assert set(every.last_ns.tolist()) <= {i * STEP_NS for i in range(len(stream))}, (
         "an entry's stamp is made up"
     )
+    assert bool((every.last_ns.diff() <= 0).all()), "the newest entries do not come newest first"
     apart = alone.newest(1, 10**6)
     assert apart.last_ns.tolist() == every.last_ns.tolist(), "a slot's newest entries depend on other slots"
     close = torch.allclose(apart.tokens, every.tokens, atol=TOLERANCE)

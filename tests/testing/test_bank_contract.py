@@ -50,6 +50,9 @@ class Faulty(PerceptualBank):
         if self.fault == "reads another slot":
             return super().newest((slot + 1) % 3, num) if slot in range(3) else super().newest(slot, num)
         newest = super().newest(slot, num)
+        if self.fault == "reads the oldest first":
+            every = super().newest(slot, 10**6)
+            return Newest(every.tokens.flip(0)[:num], every.last_ns.flip(0)[:num])
         if self.fault == "gives its own arrays away":
             rows = self.entries.last_ns[slot, :num][: len(newest.last_ns)]
             return newest._replace(last_ns=rows)
@@ -80,6 +83,7 @@ def test_a_sound_bank_passes() -> None:
         ("keeps unsaved state", "restart"),
         ("does not forget", "reset"),
         ("reads another slot", "newest entries"),
+        ("reads the oldest first", "newest first"),
         ("gives its own arrays away", "copies"),
         ("explains another slot", "a slot's output names sources in another"),
         ("names the weakest sources", "strongest first"),

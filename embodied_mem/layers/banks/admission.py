@@ -143,10 +143,14 @@ def forget(rows: Int64[Tensor, "b"], *tables: Tensor) -> None:
         table.index_fill_(0, rows, 0)
 
 
-def newest_first(tokens: Float32[Tensor, "e d"], last_ns: Int64[Tensor, "e"], num: int) -> Newest:
-    """The first `num` of entries that lie newest first; fewer where there are not so many."""
+def newest_of(
+    tokens: Float32[Tensor, "e *n d"], last_ns: Int64[Tensor, "e"], order: Int64[Tensor, "k"], num: int
+) -> Newest:
+    """Copies of the first `num` of a slot's entries in this order, newest first; no others are touched."""
     check_number("num", num)
-    return Newest(tokens[:num].detach().clone(), last_ns[:num].clone())
+    chosen = order[:num]
+    rows = tokens[chosen].detach()
+    return Newest(rows.mean(dim=1) if rows.ndim == 3 else rows, last_ns[chosen])
 
 
 def check_values(

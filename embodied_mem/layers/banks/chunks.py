@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -130,8 +130,9 @@ class ChunkMemory(nn.Module):
         current, _ = self._chunk_and_place(self.num_steps[row] - 1)
         begun = torch.arange(int(self._num_begun(rows)[0]), device=rows.device)
         chunks = (current - begun) % self.config.num_chunks
-        last = chunks * steps + self._steps_held(rows)[0, chunks] - 1
-        return newest_first(self.summaries[row, chunks], self.last_ns[row, last], num)
+        last = self._steps_held(rows)[0].clamp(min=1) - 1  # a chunk that was never begun is in no answer
+        last_ns = self.last_ns[row].reshape(-1, steps).gather(1, last[:, None])[:, 0]
+        return newest_of(self.summaries[row], last_ns, chunks, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen."""

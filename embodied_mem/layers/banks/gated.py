@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_of
 from embodied_mem.layers.banks.blocks import TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -195,7 +195,7 @@ class GatedMemory(nn.Module):
         row, steps = self.clock.row(slot), self.config.memory_steps
         number = int(self.num_steps[row])
         places = torch.arange(number - 1, max(number - steps, 0) - 1, -1, device=self.inputs.device) % steps
-        return newest_first(self.inputs[0, row, places].mean(dim=1), self.last_ns[row, places], num)
+        return newest_of(self.inputs[0, row], self.last_ns[row], places, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -111,9 +111,8 @@ class KeySetBank(nn.Module):
     def newest(self, slot: int, num: int) -> Newest:
         """Single features, newest first; several are of one step."""
         row = self.clock.row(slot)
-        count = int(self.count[row])
-        last_ns, newest = self.last_ns[row, :count].sort(descending=True, stable=True)
-        return newest_first(self.tokens[row, newest], last_ns, num)
+        newest = self.last_ns[row, : int(self.count[row])].argsort(descending=True, stable=True)
+        return newest_of(self.tokens[row], self.last_ns[row], newest, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen."""

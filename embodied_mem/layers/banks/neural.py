@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
 from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_number, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_number, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 
@@ -143,7 +143,8 @@ class NeuralMemory(nn.Module):
     def newest(self, slot: int, num: int) -> Newest:
         """Always empty: what was seen is spread over a network's weights, of which no part reads as a token."""
         row = self.clock.row(slot)
-        return newest_first(self.rise[row, :0], self.clock.last_ns[:0], num)
+        nothing = torch.arange(0, device=self.rise.device)
+        return newest_of(self.rise[row], self.clock.last_ns, nothing, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Put the slots' networks back to where every memory begins."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from embodied_mem.layers.banks._attention import attend, strongest_entries
 from embodied_mem.layers.banks._entries import Entries, Rows
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, newest_of
 from embodied_mem.layers.banks.blocks import RetrievalLayer
 from embodied_mem.layers.banks.config import PerceptualBankConfig
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
@@ -95,7 +95,7 @@ class PerceptualBank(nn.Module):
         """The entries as they are stored, newest first; those of a narrower bank are `bank_width` wide."""
         entries, row = self.entries, self.clock.row(slot)
         newest = entries.order[row, : int(entries.count[row])].flip(0)
-        return newest_first(entries.tokens[row, newest].mean(dim=1), entries.last_ns[row, newest], num)
+        return newest_of(entries.tokens[row], entries.last_ns[row], newest, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget what these slots have seen; time counts from `start_ns`, or from the next step."""

@@ -68,7 +68,7 @@ class Bank(Protocol):
         ...
 
     def newest(self, slot: int, num: int) -> Newest:
-        """Up to `num` of a slot's entries, newest first, for whoever reads a memory beside the policy.
+        """Up to `num` of a slot's entries, newest first (`last_ns` never rises), for whoever reads a memory beside the policy.
 
         Empty where the slot has seen nothing, and always where a bank keeps no entries that read as tokens.
 

@@ -132,8 +132,10 @@ def _check(sighting: Sighting, num_rows: int) -> None:
     check_values("sighting.object_score", sighting.object_score, (num_rows,))
     check_values("sighting.box_px", sighting.box_px, (num_rows, 4))
     sides = sighting.box_px[:, 2:] - sighting.box_px[:, :2]
-    if bool((sides <= 0).any()):
+    is_empty = (sides <= 0).any(dim=1)
+    if bool(is_empty.any()):
+        row = int(is_empty.nonzero()[0, 0])
         raise InvalidMessage(
-            f"sighting.box_px {sighting.box_px.tolist()} has an empty box; give (left, top, right, bottom) with right > left "
+            f"sighting.box_px[{row}] is {sighting.box_px[row].tolist()}, an empty box; give (left, top, right, bottom) with right > left "
             "and bottom > top, and a low object_score where the target is not seen."
         )

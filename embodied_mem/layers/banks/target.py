@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_values, forget, newest_first
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_values, forget, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.consolidation import token_similarity
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
@@ -162,11 +162,11 @@ class TargetMemory(nn.Module):
         return beliefs
 
     def newest(self, slot: int, num: int) -> Newest:
-        """The looks, the most believed first, not the newest: the first is the one that is followed."""
+        """The looks, the one that was seen last first; which of them is followed is told by `beliefs`, in another order."""
         row = self.clock.row(slot)
-        belief, looks = self.belief[row].sort(descending=True, stable=True)
-        looks = looks[belief > 0]
-        return newest_first(self.tokens[row, looks].mean(dim=1), self.last_ns[row, looks], num)
+        looks = (self.belief[row] > 0).nonzero()[:, 0]
+        newest = looks[self.last_ns[row, looks].argsort(descending=True, stable=True)]
+        return newest_of(self.tokens[row], self.last_ns[row], newest, num)
 
     def reset(self, slots: Slots = None, *, start_ns: int | None = None) -> None:
         """Forget these slots' targets."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import embodied_mem.layers.banks as banks
 from embodied_mem.errors import InvalidMessage, UnknownSlot
@@ -58,6 +59,28 @@ def test_what_cannot_be_is_refused_before_anything_changes(
     with pytest.raises(error):
         call(bank)
     assert all(torch.equal(before[name], value) for name, value in bank.state_dict().items())
+
+
+class Gathered(TorchDispatchMode):
+    """The size of the largest table of tokens that was gathered."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.index.Tensor and output.is_floating_point():
+            self.largest = max(self.largest, output.numel())
+        return output
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_the_newest_entry_is_read_without_the_others(kind: str) -> None:
+    bank = stepped(kind)
+    every = bank.newest(0, 10)
+    with Gathered() as gathered:
+        newest = bank.newest(0, 1)
+    assert gathered.largest <= 2 * 8  # the tokens of one step
+    assert all(torch.equal(a, b[:1]) for a, b in zip(newest, every, strict=True))
 
 
 @pytest.mark.parametrize("kind", MAKERS)

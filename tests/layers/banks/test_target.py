@@ -168,10 +168,13 @@ def test_a_configuration_that_cannot_be_is_refused_by_name(wrong: dict[str, floa
         make_memory(**wrong)
 
 
-def test_the_look_that_is_followed_is_read_first() -> None:
+def test_looks_are_read_newest_first_whichever_is_followed() -> None:
     memory = make_memory()
     memory.step(TARGET, 0)
     memory.step(OTHER, SECOND_NS)
     newest = memory.newest(0, 5)
-    assert torch.equal(newest.tokens, torch.stack([LOOKS[0], LOOKS[1]]))
-    assert newest.last_ns.tolist() == [0, SECOND_NS]
+    assert torch.equal(newest.tokens, torch.stack([LOOKS[1], LOOKS[0]]))
+    assert newest.last_ns.tolist() == [SECOND_NS, 0]
+    assert torch.equal(followed(memory), TARGET[0])
+    memory.step(TARGET, 2 * SECOND_NS)
+    assert memory.newest(0, 1).last_ns.tolist() == [2 * SECOND_NS]
