@@ -60,5 +60,13 @@ def _run(config: EvalConfig) -> dict[str, Any]:
 
 
 def _show(results: list[dict[str, Any]]) -> None:
-    rows = [[f"{v:.3g}" if isinstance(v, float) else str(v) for v in result.values()] for result in results]
-    output.console(stderr=False).print(output.table("episodes", [f">{name}" for name in results[0]], rows))
+    """A row for each figure, so that it can be read in a narrow terminal; a column for each run."""
+    columns = [">value"] if len(results) == 1 else [f">run {number}" for number in range(len(results))]
+    rows = [[name, *(_told(result[name]) for result in results)] for name in results[0]]
+    output.console(stderr=False).print(output.table("episodes", ["figure", *columns], rows))
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

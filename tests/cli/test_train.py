@@ -46,6 +46,12 @@ def test_a_policy_is_trained_evaluated_and_trained_on(tmp_path: Path) -> None:
     assert scored["episodes"] == 4
     assert scored["chance"] == 0.5
     assert json.loads((tmp_path / "eval" / "result.json").read_text()) == scored
+    read = (
+        CliRunner().invoke(cli, ["eval", *common], catch_exceptions=False).stdout
+    )  # as in a terminal of 80 columns
+    failures = [f"failed_{name}" for name in ("recall", "motor", "no_commit")]
+    assert [name for name in ("success", "committed", *failures) if name not in read] == []
+    assert sum(int(str(scored[name])) for name in failures) == round(4 * (1 - float(str(scored["success"]))))
     swapped = invoke("eval", "--json", "swap=true", "num_blocks=1", "delay=3", *common)
     assert swapped["delay"] == 3
     assert invoke("train", "--json", *TINY, out)["loss"] == trained["loss"]  # nothing was left to do
