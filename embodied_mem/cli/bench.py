@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 BENCHMARKS = {
     "occupancy": "embodied_mem.benchmarks.occupancy.run:run",
     "policy": "embodied_mem.benchmarks.policy.run:run",
-    "policy-tasks": "embodied_mem.benchmarks.policy.memory_tasks:run",
     "spine": "embodied_mem.benchmarks.spine:run",
     "world": "embodied_mem.benchmarks.world.bench:run",
     "world-scale": "embodied_mem.benchmarks.world.parts:run_scale",
@@ -30,6 +29,7 @@ WITH_WORDS = {
     "compare": "embodied_mem.benchmarks.suite.compare:run",
     "demos": "embodied_mem.benchmarks.suite.demo_bench:run",
     "maze": "embodied_mem.benchmarks.maze_recall:run",
+    "policy-tasks": "embodied_mem.benchmarks.policy.memory_tasks:run",
     "score": "embodied_mem.benchmarks.evaluators.score:run",
     "suite": "embodied_mem.benchmarks.suite.run:run",
 }
@@ -46,6 +46,7 @@ Examples:
   embodied-mem bench compare outputs/bench/suite.json@last_seen outputs/bench/suite.json@ours
   embodied-mem bench score benchmark=ost predictions=answers.json mode=compat
   embodied-mem bench demos task=PutBlockBack seeds=0:200 out=outputs/demos/put_block_back
+  embodied-mem bench policy-tasks scores=docs/results/policy-tasks.jsonl
 
 \b
 suite: every combination of task (a name, table or home), policy (skills, expert, random, a checkpoint.pt of
@@ -53,6 +54,7 @@ suite: every combination of task (a name, table or home), policy (skills, expert
 emem, ours, ours_history, ours_now or module:attribute), delay, interference, noise and seeds; strict=false for the published rules;
 processes=2. Called again after a kill it goes on. compare: two results, each a file or file@memory.
 maze: memory=... and seeds=...; object recall in Memory Maze, where memory-maze is installed.
+policy-tasks: task=..., seeds=...; scores=FILE is gone on with: what it has is shown, the rest is measured.
 """
 
 

@@ -76,22 +76,21 @@ class ContextDraft:
         self._bank_wait_s = BANK_WAIT_S
 
     def written(self) -> Context:
-        """The context.
-
-        Raises:
-            UnknownSlot: there are banks, and none of them has the slot.
-        """
+        """The context."""
         if self.level:
             self._dropped.append(f"{LEVELS[self.level]}: time was short")
-        is_summary = self.level == len(LEVELS) - 1
         text, entities = self._entities()
-        keyframes = () if is_summary or self._is_too_late("keyframes") else self._keyframes()
-        banks = {} if is_summary or self._is_too_late("banks") else self._bank_tokens()
+        keyframes = () if self._is_summary or self._is_too_late("keyframes") else self._keyframes()
+        banks = {} if self._is_summary or self._is_too_late("banks") else self._bank_tokens()
         return Context(
             robot=self.robot, stamp_ns=self.stamp_ns, instruction=self.instruction, text=text, entities=entities,
             keyframes=keyframes, banks=banks, sources=tuple(self._sources),
             num_tokens=self.budget.tokens - self._tokens_left, dropped=tuple(self._dropped),
         )  # fmt: skip
+
+    @property
+    def _is_summary(self) -> bool:
+        return self.level == len(LEVELS) - 1
 
     def _is_too_late(self, part: str) -> bool:
         """Whether time ran out meanwhile, so that a part is left out altogether."""
@@ -101,14 +100,14 @@ class ContextDraft:
         return True
 
     def _entities(self) -> tuple[str, EntityTokens]:
-        T_robot_world, level = _heading_frame(self.T_world_camera), self.level
+        T_robot_world = _heading_frame(self.T_world_camera)
         origin_world_m = -T_robot_world[:3, :3].T @ T_robot_world[:3, 3]
-        num = (self.config.max_entities, self.config.max_entities // FEWER, 0)[level]
+        num = (self.config.max_entities, self.config.max_entities // FEWER, 0)[self.level]
         rows, _ = self.board.best(self.instruction, origin_world_m, self.stamp_ns, max(1, num))
         rows = rows[:num]
         room = int(self._tokens_left * self.config.text_share)
         lines = [f"{len(self.board)} things known; positions from the robot, x ahead, y left, z up, metres."]
-        if level == 2:
+        if self._is_summary:
             lines += [f"- {number} {name}" for name, number in self.board.counts().items()]
         chosen: list[Row] = []
         for row in rows:

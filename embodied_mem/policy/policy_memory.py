@@ -63,10 +63,7 @@ class PolicyMemory(nn.Module):
         Raises:
             InvalidMessage, UnknownSlot, StampRunsBackwards: as banks do (`Bank.step`); neither of the two has changed then.
         """
-        steps = [
-            bank.clock.admit(tokens, stamps, slots, shape=(bank.config.num_tokens, bank.config.token_width))
-            for bank, tokens in zip(self._banks, seen, strict=True)
-        ]
+        steps = [bank.admit(tokens, stamps, slots) for bank, tokens in zip(self._banks, seen, strict=True)]
         if not self.keeps_entries:
             for bank, step in zip(self._banks, steps, strict=True):
                 bank.clock.advance(step)
@@ -82,10 +79,8 @@ class PolicyMemory(nn.Module):
         """A step of the perceptual bank alone, as `Bank.step`, for tokens of somebody else's encoder. Time goes on for both banks: a
         step of both that follows must not be older, and counts its seconds from the same start.
         """
-        bank = self.perceptual
-        shape = (bank.config.num_tokens, bank.config.token_width)
-        step = bank.clock.admit(tokens, stamps, slots, shape=shape)
-        fused = bank.take(tokens, step)
+        step = self.perceptual.admit(tokens, stamps, slots)
+        fused = self.perceptual.take(tokens, step)
         self.cognitive.clock.advance(step)
         return fused
 

@@ -16,6 +16,7 @@ from torch.nn.functional import cosine_similarity, scaled_dot_product_attention
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks.config import PerceptualBankConfig
+from embodied_mem.layers.banks.consolidation import selection_cost
 from embodied_mem.layers.banks.weights import BankWeights
 
 
@@ -125,7 +126,7 @@ def _join(
     observations = [entry.num_observations for entry in entries]
     if config.consolidation == "select":
         pairs = zip(pairwise(observations), similarities, strict=True)
-        costs = [min(pair) ** 2 * (1.0 - s) for pair, s in pairs]
+        costs = [selection_cost(min(pair), s) for pair, s in pairs]
         at = min(range(len(costs)), key=costs.__getitem__)
         return at, 1.0 if observations[at] >= observations[at + 1] else 0.0
     at = max(range(len(similarities)), key=similarities.__getitem__)

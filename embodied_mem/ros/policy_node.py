@@ -140,9 +140,8 @@ class PolicyNode(Node):
         self._asked.add_done_callback(self._on_context)
 
     def _on_context(self, future: Any) -> None:
-        if (
-            future is not self._asked
-        ):  # it came too late: another was asked for, or the decision was made alone
+        # It came too late: another was asked for, or the decision was made alone.
+        if future is not self._asked:
             return
         self._asked = None
         response = future.result()

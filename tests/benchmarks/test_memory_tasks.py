@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ import pytest
 from embodied_mem.benchmarks.policy import experiments
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS
 from embodied_mem.benchmarks.policy.experiments import Scores
-from embodied_mem.benchmarks.policy.memory_tasks import FULL
+from embodied_mem.benchmarks.policy.memory_tasks import FULL, QUICK, chosen
 from embodied_mem.benchmarks.policy.run_configs import TrainConfig
+from embodied_mem.benchmarks.policy.score_book import ScoreBook
 from embodied_mem.benchmarks.policy.tabletop import _right_choice, demonstrate, make_env
 from embodied_mem.benchmarks.policy.task_experiments import MEMORIES, Experiments, Plan, command, recipe
 from embodied_mem.benchmarks.policy.task_rows import GOALS, above_chance, num_significant, task_rows
 from embodied_mem.cli import compose
+from embodied_mem.errors import ConfigError, StoreError, UnknownConfigKey
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 
 
@@ -55,23 +58,25 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
         computes=(0.6, 0.8), delays=(1, 3), delay_episodes=2, expert=FlowExpertConfig(width=16, num_blocks=3),
     )  # fmt: skip
     told: list[str] = []
-    experiments_run = Experiments(plan, tmp_path, told.append)
+    book = tmp_path / "scores.jsonl"
+    experiments_run = Experiments(plan, tmp_path, ScoreBook(book), told.append)
     experiments_run.run_all()
     rows = {row.metric: row for row in task_rows(experiments_run)}
     ends = [line.partition(": step ")[2] for line in told if ": step " in line]
     assert ends == ["3 of 3"] * 3  # merge, none, stack: each once, for as many steps
     told.clear()
-    again = Experiments(plan, tmp_path, told.append)
-    before = again.of_seeds("RearrangeBlock", "merge", again.plain)
-    (folder,) = tmp_path.glob("RearrangeBlock-merge-*")
-    (folder / "checkpoint.pt").unlink()  # what was scored is not scored again
-    assert again.of_seeds("RearrangeBlock", "merge", again.plain) == before
+    for folder in tmp_path.glob("RearrangeBlock-*"):
+        rmtree(folder)  # what was scored is neither trained nor scored again
+    again = Experiments(plan, tmp_path, ScoreBook(book), told.append)
+    again.run_all()
+    assert {row.metric: row for row in task_rows(again)} == rows
     assert told == []
-    (folder / "curve.json").unlink()  # as if it had never been trained to the end
-    scored_before = (folder / "episodes-2-delay-2.json").stat().st_mtime_ns
-    again.scores("RearrangeBlock", "merge", 0, again.plain)
-    assert any(": step " in line for line in told)
-    assert (folder / "episodes-2-delay-2.json").stat().st_mtime_ns > scored_before
+    lines = book.read_text().splitlines(keepends=True)
+    book.write_text("".join(lines[1:]))
+    again = Experiments(plan, tmp_path, ScoreBook(book), told.append)
+    again.run_all()
+    assert "3 of 3" in [line.partition(": step ")[2] for line in told]  # the checkpoint is gone
+    assert ScoreBook(book).path.read_text() == "".join([*lines[1:], lines[0]])  # and the same again
     assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
@@ -84,13 +89,43 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
 
 
 def test_each_training_names_the_command_that_makes_its_checkpoint(tmp_path: Path) -> None:
-    plan = Experiments(FULL, tmp_path, lambda _: None)
+    plan = Experiments(FULL, tmp_path, ScoreBook(tmp_path / "scores.jsonl"), lambda _: None)
     for task in FULL.tasks:
         for memory in MEMORIES:
             wanted = plan.training(task, memory, 2)
             program, verb, *overrides = command(wanted).split()
             assert (program, verb) == ("embodied-mem", "train")
             assert compose.load(TrainConfig, "train", overrides) == wanted
+
+
+def test_a_book_keeps_scores_and_refuses_what_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "scores.jsonl"
+    book, other = ScoreBook(path), ScoreBook(path)
+    book.add("training", "plain", scored(3, 4))
+    other.add("training", "swapped", scored(1, 4))
+    book.add("training", "plain", scored(2, 4))
+    again = ScoreBook(path)
+    assert again.find("training", "plain") == scored(2, 4)
+    assert again.find("training", "swapped") == scored(1, 4)
+    assert again.find("another", "plain") is None
+    for wrong in ("{", "[]", '{"training": "t", "evaluation": "e", "scores": {"task": "t"}}'):
+        path.write_text(wrong + "\n")
+        with pytest.raises(StoreError, match="line 1"):
+            ScoreBook(path)
+
+
+def test_words_take_a_part_of_the_plan(tmp_path: Path) -> None:
+    plan, path = chosen(["task=CountBlinks,RearrangeBlock", "seeds=2,1"], FULL, tmp_path)
+    assert (list(plan.tasks), plan.seeds, path) == (["CountBlinks", "RearrangeBlock"], (1, 2), tmp_path)
+    assert (plan.others, plan.computes) == ((), FULL.computes[:1])  # what the first seed alone is asked
+    plan, path = chosen(["seeds=0", "scores=book.jsonl"], FULL, tmp_path)
+    assert (plan.others, plan.computes, path) == (FULL.others, FULL.computes, Path("book.jsonl"))
+    assert chosen([], QUICK, tmp_path) == (QUICK, tmp_path)
+    for wrong in (["task=CountBlink"], ["seeds=3"], ["seeds="]):
+        with pytest.raises(ConfigError, match="the plan has no"):
+            chosen(wrong, FULL, tmp_path)
+    with pytest.raises(UnknownConfigKey, match="Did you mean 'task'"):
+        chosen(["tasks=CountBlinks"], FULL, tmp_path)
 
 
 @pytest.mark.mujoco

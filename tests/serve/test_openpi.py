@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 pytest.importorskip("msgpack")
 pytest.importorskip("websockets")
@@ -18,21 +17,12 @@ import msgpack
 
 from embodied_mem.errors import InvalidMessage
 from embodied_mem.policy import ActionChunk, Observation
-from embodied_mem.policy.flow_expert import FlowExpertConfig
-from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
+from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.serve.openpi_client import OpenPiClient, RemotePolicyError
 from embodied_mem.serve.openpi_server import OpenPiServer
 from embodied_mem.serve.openpi_wire import pack, unpack
 from embodied_mem.serve.policy_service import PolicyService
-
-SMALL = MemoryPolicyConfig(
-    capacity=4, proprio_width=2, expert=FlowExpertConfig(width=16, num_heads=2, num_blocks=1, flow_steps=2)
-)
-
-
-def make_policy(num_slots: int = 2) -> MemoryPolicy:
-    torch.manual_seed(0)
-    return MemoryPolicy(SMALL, num_slots=num_slots)
+from tests.serve.small_policy import make_policy
 
 
 def sent(seed: int, second: int, **more: Any) -> dict[str, Any]:
@@ -52,7 +42,7 @@ def acted(policy: MemoryPolicy, message: dict[str, Any], slot: int = 0) -> Actio
 
 @pytest.fixture
 def server() -> Iterator[OpenPiServer]:
-    with OpenPiServer(PolicyService(make_policy())) as running:
+    with OpenPiServer(PolicyService(make_policy(num_slots=2))) as running:
         yield running
 
 
@@ -90,7 +80,7 @@ def test_objects_never_travel() -> None:
 
 
 def test_our_policy_serves_openpi_clients_and_remembers(server: OpenPiServer) -> None:
-    direct = make_policy()
+    direct = make_policy(num_slots=2)
     with OpenPiClient(port=server.port) as client:
         assert client.metadata == {"policy": "embodied_mem", "slots": 2}
         for second in range(6):
@@ -105,14 +95,14 @@ def test_another_episode_begins_without_memory_of_the_last(server: OpenPiServer)
         for second in range(3):
             client.infer(sent(second, second, episode="first"))
         again = client.infer(sent(9, 0, episode="second"))["actions"]
-    direct = make_policy()
+    direct = make_policy(num_slots=2)
     direct.memory.decisions[0] = 3
     assert np.allclose(again, acted(direct, sent(9, 0)).actions[0], atol=1e-5)
 
 
 def test_sessions_do_not_mix_and_free_their_slot(server: OpenPiServer) -> None:
     with OpenPiClient(port=server.port) as one, OpenPiClient(port=server.port) as two:
-        direct = make_policy()
+        direct = make_policy(num_slots=2)
         for second in range(4):
             one.infer(sent(second, second))
             answer = two.infer(sent(50 + second, second))
@@ -165,7 +155,7 @@ def test_what_the_server_cannot_use_is_answered_with_the_reason_and_it_goes_on(s
 def test_a_message_of_the_wrong_kind_costs_neither_connection_nor_memory(
     server: OpenPiServer, more: dict[Any, Any]
 ) -> None:
-    direct = make_policy()
+    direct = make_policy(num_slots=2)
     with OpenPiClient(port=server.port) as client:
         client.infer(sent(0, 0, episode="a"))
         with pytest.raises(RemotePolicyError, match="InvalidMessage"):

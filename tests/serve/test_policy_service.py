@@ -14,20 +14,11 @@ pytest.importorskip("msgpack")
 pytest.importorskip("websockets")
 
 from embodied_mem.errors import ConfigError, DamagedStore, InvalidMessage, StampRunsBackwards
-from embodied_mem.policy.flow_expert import FlowExpertConfig
-from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig
+from embodied_mem.policy.memory_policy import MemoryPolicy
 from embodied_mem.serve.openpi_client import OpenPiClient
 from embodied_mem.serve.openpi_server import OpenPiServer
 from embodied_mem.serve.policy_service import EpisodeTakenOver, PolicyService
-
-SMALL = MemoryPolicyConfig(
-    capacity=4, proprio_width=2, expert=FlowExpertConfig(width=16, num_heads=2, num_blocks=1, flow_steps=2)
-)
-
-
-def make_policy(num_slots: int = 1) -> MemoryPolicy:
-    torch.manual_seed(0)
-    return MemoryPolicy(SMALL, num_slots=num_slots)
+from tests.serve.small_policy import SMALL, make_policy
 
 
 def sent(second: int, episode: str | int | None = None, **more: Any) -> dict[str, Any]:

@@ -1,20 +1,24 @@
 """`embodied-mem bench policy-tasks`: our policy trained and run on memory tasks, with each memory and without.
 
 Everything is made here by the same functions as `embodied-mem train` and `embodied-mem eval`: demonstrations, checkpoints (under
-outputs/bench/policy-tasks, gone on with when they exist) and closed-loop episodes on seeds that no demonstration has.
+outputs/bench/policy-tasks, gone on with when they exist) and closed-loop episodes on seeds that no demonstration has. Scores are kept in a
+file; docs/results/policy-tasks.jsonl has those that the documentation tells of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from embodied_mem.benchmarks.policy.score_book import ScoreBook
 from embodied_mem.benchmarks.policy.task_experiments import Experiments, Plan, recipe
 from embodied_mem.benchmarks.policy.task_rows import task_rows
 from embodied_mem.benchmarks.results import BenchmarkResult
+from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
 FOLDER = Path("outputs/bench/policy-tasks")
+WORDS = ("task", "seeds", "scores")
 FULL = Plan(
     tasks={
         "RearrangeBlock": recipe(300, 400, 250), "PutBlockBack": recipe(300, 400, 500), "ReopenDrawer": recipe(300, 400, 500),
@@ -31,14 +35,58 @@ QUICK = Plan(
 )  # fmt: skip
 
 
-def run(*, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
-    """Every row for every task; `quick` takes one task, a short training and a short delay."""
-    plan = QUICK if quick else FULL
-    experiments = Experiments(plan, FOLDER / ("quick" if quick else "full"), progress)
+def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
+    """Every row for every task; `quick` takes one task, a short training and a short delay.
+
+    Of `words`, `task=A,B` and `seeds=0,1` take a part of the plan, and `scores=FILE` is the book of scores to go on with.
+    """
+    folder = FOLDER / ("quick" if quick else "full")
+    plan, path = chosen(words, QUICK if quick else FULL, folder / "scores.jsonl")
+    experiments = Experiments(plan, folder, ScoreBook(path), progress)
     experiments.run_all()
     rows = task_rows(experiments)
     config = {
-        "quick": quick, **{name: value for name, value in asdict(plan).items() if name != "seeds"},
+        "quick": quick, "scores": str(path), **{name: value for name, value in asdict(plan).items() if name != "seeds"},
         "trainings": experiments.trainings,
     }  # fmt: skip
     return BenchmarkResult(name="policy-tasks", rows=tuple(rows), config=config, seeds=plan.seeds)
+
+
+def chosen(words: Sequence[str], plan: Plan, scores: Path) -> tuple[Plan, Path]:
+    """The part of the plan that `key=value` words take, and where scores are kept (`scores`, unless they say).
+
+    Raises:
+        UnknownConfigKey: a key that there is not, with the nearest one.
+        ConfigError: a task or seed that the plan has not.
+    """
+    for word in words:
+        key, _, text = word.partition("=")
+        match key:
+            case "task":
+                tasks = {name: plan.tasks[name] for name in _known("task", text.split(","), list(plan.tasks))}
+                plan = replace(plan, tasks=tasks)
+            case "seeds":
+                plan = _of_seeds(plan, _known("seed", text.split(","), list(map(str, plan.seeds))))
+            case "scores":
+                scores = Path(text)
+            case _:
+                raise UnknownConfigKey(
+                    f"bench policy-tasks does not take {word!r}; it takes task=..., seeds=... and scores=FILE."
+                    f"{did_you_mean(key, WORDS)}"
+                )
+    return plan, scores
+
+
+def _of_seeds(plan: Plan, names: Sequence[str]) -> Plan:
+    """What is asked of the first seed alone is not asked of another one."""
+    seeds = tuple(seed for seed in plan.seeds if str(seed) in names)
+    if plan.seeds[0] in seeds:
+        return replace(plan, seeds=seeds)
+    return replace(plan, seeds=seeds, others=(), computes=plan.computes[:1])
+
+
+def _known(key: str, names: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"the plan has no {key} {name!r}; it has {known}.{did_you_mean(name, known)}")
+    return names

@@ -1,18 +1,19 @@
-"""Trainings and closed-loop evaluations of a plan over memory tasks, each done once and read from its folder after that."""
+"""Trainings and closed-loop evaluations of a plan over memory tasks, each done once and read from a book of scores after that."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from embodied_mem.benchmarks.policy.experiments import Scores, Teacher, run_evaluation, run_training
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
+from embodied_mem.benchmarks.policy.score_book import ScoreBook
 from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS
+from embodied_mem.config import options
 from embodied_mem.policy.checkpoints import CHECKPOINT_VERSION
 from embodied_mem.policy.flow_expert import FlowExpertConfig
 from embodied_mem.policy.memory_policy import BankKind
@@ -66,13 +67,13 @@ class Plan:
 
 
 class Experiments:
-    """The plan's trainings and evaluations. What was done before is read from `folder`, so that a run that was killed goes on.
+    """The plan's trainings and evaluations. What was scored before is read from `book`, so that a run that was killed goes on.
 
-    `trainings` are the commands that make the checkpoints it has asked for.
+    Checkpoints lie below `folder`; `trainings` are the commands that make those it has asked for.
     """
 
-    def __init__(self, plan: Plan, folder: Path, progress: Callable[[str], None]) -> None:
-        self.plan, self.folder, self.progress = plan, folder, progress
+    def __init__(self, plan: Plan, folder: Path, book: ScoreBook, progress: Callable[[str], None]) -> None:
+        self.plan, self.folder, self.book, self.progress = plan, folder, book, progress
         self.trainings: dict[str, str] = {}
         self._teacher = Teacher()
 
@@ -90,7 +91,7 @@ class Experiments:
 
     def of_memory(self, seed: int) -> list[EvalConfig]:
         """All that a policy with our memory is asked."""
-        computes = self.plan.computes if seed == self.plan.seeds[0] else self.plan.computes[:1]
+        computes = [compute for compute in self.plan.computes if seed in self.seeds_of(compute)]
         return [self.plain, self.swapped, *map(self.early, computes), *map(self.late, self.plan.delays)]
 
     @property
@@ -116,6 +117,10 @@ class Experiments:
         """`delay` steps between cue and choice."""
         return EvalConfig(episodes=self.plan.delay_episodes, delay=delay)
 
+    def seeds_of(self, compute: float) -> tuple[int, ...]:
+        """Which training seeds leave early for that part of the compute."""
+        return self.plan.seeds if compute == self.plan.computes[0] else self.plan.seeds[:1]
+
     def of_seeds(self, task: str, memory: str, evaluation: EvalConfig) -> list[Scores]:
         """The scores of every training seed."""
         return [self.scores(task, memory, seed, evaluation) for seed in self.plan.seeds]
@@ -125,22 +130,18 @@ class Experiments:
         return [self.of_seeds(task, memory, evaluation) for task in self.plan.tasks]
 
     def scores(self, task: str, memory: str, seed: int, evaluation: EvalConfig) -> Scores:
-        """One evaluation of one training. Scores lie beside the checkpoint, which is trained where there is none."""
+        """One evaluation of one training, which is trained where there is no checkpoint; neither where the scores are known."""
         config = self.training(task, memory, seed)
         out, what = Path(config.out), f"{task}, {memory}, seed {seed}"
         self.trainings[what] = command(config)
-        path = out / f"{_name(evaluation)}.json"
+        known = self.book.find(out.name, _name(evaluation))
+        if known is not None:
+            return known
         if not (out / "curve.json").exists():
-            for old in out.glob("episodes-*.json"):  # of a policy that is no more
-                old.unlink()
             self.progress(f"{what}: {self.trainings[what]}")
             run_training(config, teacher=self._teacher, on_step=partial(_tell, self.progress, what))
-        if path.exists():
-            return Scores(**json.loads(path.read_text()))
         found = run_evaluation(replace(evaluation, checkpoint=str(out / "checkpoint.pt")))
-        partial_path = path.with_suffix(".partial")
-        partial_path.write_text(json.dumps(asdict(found)) + "\n")
-        partial_path.replace(path)
+        self.book.add(out.name, _name(evaluation), found)
         self.progress(f"{what}, {_name(evaluation)}: {_told(found)}")
         return found
 
@@ -158,17 +159,9 @@ class Experiments:
 
 def command(config: TrainConfig) -> str:
     """The command that makes the same checkpoint."""
-    usual = dict(_options(asdict(TrainConfig())))
-    changed = [f"{name}={value}" for name, value in _options(asdict(config)) if value != usual[name]]
+    usual = {one.name: one.default for one in options(TrainConfig)}
+    changed = [f"{one.name}={one.default}" for one in options(config) if one.default != usual[one.name]]
     return " ".join(["embodied-mem train", *changed])
-
-
-def _options(config: dict[str, Any], lead: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in config.items():
-        if isinstance(value, dict):
-            yield from _options(value, f"{lead}{name}.")
-        else:
-            yield f"{lead}{name}", value
 
 
 def _digest(config: TrainConfig) -> str:

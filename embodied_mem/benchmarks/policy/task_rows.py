@@ -102,9 +102,9 @@ def _of_task(experiments: Experiments, task: str) -> list[Row]:
 
 
 def _early_exit_rows(experiments: Experiments, task: str, compute: float) -> list[Row]:
-    """Success of decisions that leave early, and the compute that they took; at the first budget of all seeds."""
-    seeds = experiments.plan.seeds if compute == experiments.plan.computes[0] else experiments.plan.seeds[:1]
-    runs = [experiments.scores(task, "merge", seed, experiments.early(compute)) for seed in seeds]
+    """Success of decisions that leave early, and the compute that they took."""
+    early = experiments.early(compute)
+    runs = [experiments.scores(task, "merge", seed, early) for seed in experiments.seeds_of(compute)]
     name = f"{task}/early_exit_{compute:g}"
     return [measured(GOALS, name, _share(runs)), measured(GOALS, f"{name}_compute", _compute(runs))]
 

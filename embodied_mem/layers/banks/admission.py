@@ -42,6 +42,13 @@ class SlotClock(nn.Module):
         """Check one step's input against the bank; nothing changes, whether it is refused or not."""
         rows = self.rows(slots)
         check_tokens(tokens, (len(rows), *shape))
+        return self._timed(stamp_ns, rows)
+
+    def check_times(self, stamp_ns: Stamps, slots: Slots) -> None:
+        """Refuse what `admit` would, before there are tokens."""
+        self._timed(stamp_ns, self.rows(slots))
+
+    def _timed(self, stamp_ns: Stamps, rows: Int64[Tensor, "b"]) -> Admitted:
         stamps = self._stamps(stamp_ns, len(rows))
         last = self.last_ns[rows]
         if bool((stamps < last).any()):

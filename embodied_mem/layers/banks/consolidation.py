@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
+
+N = TypeVar("N", Tensor, float)
 
 
 class Join(NamedTuple):
@@ -51,6 +53,11 @@ class SegmentMeans:
         return Join(position, earlier.to(similarity.dtype) / (earlier + later))
 
 
+def selection_cost(num_observations: N, similarity: N) -> N:
+    """What orders neighbours by the cost n * d of letting one stand for the other (`SelectReconstructing`): half of its square."""
+    return num_observations**2 * (1.0 - similarity)
+
+
 class SelectReconstructing:
     """The entries that the stream is best reconstructed from: each is one real observation and stands for those near it.
 
@@ -65,7 +72,7 @@ class SelectReconstructing:
 
     def choose(self, similarity: Tensor, num_observations: Tensor) -> Join:
         earlier, later = num_observations[:, :-1], num_observations[:, 1:]
-        cost = torch.minimum(earlier, later).square() * (1.0 - similarity)  # half of (n * d) squared
+        cost = selection_cost(torch.minimum(earlier, later), similarity)
         position = cost.argmin(dim=1)
         stays = (earlier >= later).gather(1, position[:, None])[:, 0]
         return Join(position, stays.to(similarity.dtype))

@@ -64,8 +64,12 @@ class PerceptualBank(nn.Module):
 
     def step(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Tensor:
         """The tokens fused with what these slots remember; then they are remembered themselves."""
+        return self.take(tokens, self.admit(tokens, stamp_ns, slots))
+
+    def admit(self, tokens: Float[Tensor, "b n d"], stamp_ns: Stamps, slots: Slots = None) -> Admitted:
+        """Check a step's input, to be taken or written; nothing changes."""
         shape = (self.config.num_tokens, self.config.token_width)
-        return self.take(tokens, self.clock.admit(tokens, stamp_ns, slots, shape=shape))
+        return self.clock.admit(tokens, stamp_ns, slots, shape=shape)
 
     def take(
         self, tokens: Float[Tensor, "b n d"], step: Admitted, is_remembered: Bool[Tensor, "b"] | None = None

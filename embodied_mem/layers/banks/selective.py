@@ -84,8 +84,7 @@ class SelectiveBank(nn.Module):
         Raises:
             InvalidMessage: also for a sighting that does not fit the rows, is not finite, or has an empty box.
         """
-        shape = (self.config.bank.num_tokens, self.config.bank.token_width)
-        step = self.bank.clock.admit(tokens, stamp_ns, slots, shape=shape)
+        step = self.bank.admit(tokens, stamp_ns, slots)
         if sighting is None:
             return self.bank.take(tokens, step)
         _check(sighting, len(step.slots))

@@ -103,9 +103,8 @@ class RememberingPolicy(PreTrainedPolicy):
                 f"num_slots={num_rows}."
             )
         stamps = self._stamps(batch, num_rows)
-        self._require_usable(
-            batch, stamps
-        )  # the base keeps what it is given, even when the memory refuses it
+        # The base keeps what it is given, even when the memory refuses it.
+        self._require_usable(batch, stamps)
         with self._at(stamps):
             actions: Tensor = decide(batch, **options)
         self._num_calls += 1
@@ -166,9 +165,7 @@ class RememberingPolicy(PreTrainedPolicy):
         return [round(one * 1e9) for one in seconds.tolist()]
 
     def _require_usable(self, batch: dict[str, Any], stamps: list[int]) -> None:
-        bank, num_rows = cast(PerceptualBank, self.memory.bank), len(stamps)
-        shape = (bank.config.num_tokens, bank.config.token_width)
-        bank.clock.admit(torch.zeros(num_rows, *shape), stamps, list(range(num_rows)), shape=shape)
+        cast(PerceptualBank, self.memory.bank).clock.check_times(stamps, list(range(len(stamps))))
         for key in self.config.base_config.input_features:
             if key in batch and not torch.as_tensor(batch[key]).isfinite().all():
                 raise InvalidMessage(
@@ -205,8 +202,7 @@ class RememberingPolicy(PreTrainedPolicy):
         rows = self._place.rows(output, len(stamps))
         calls.append((rows.shape[1], rows.shape[2]))
         with self.memory.at(stamps, list(range(first, first + len(stamps)))):
-            remembered: Tensor = self.memory(rows.float())
-        return self._place.back(remembered.to(output.dtype))
+            return self._place.back(self.memory(rows))
 
     @torch.no_grad()
     def _tried(self) -> list[tuple[int, int]]:
