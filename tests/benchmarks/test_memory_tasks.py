@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 
@@ -11,15 +12,18 @@ import pytest
 from embodied_mem.benchmarks.policy import experiments
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS
 from embodied_mem.benchmarks.policy.experiments import Scores
-from embodied_mem.benchmarks.policy.memory_tasks import FULL, QUICK, chosen
+from embodied_mem.benchmarks.policy.memory_tasks import FULL, Chosen, chosen
 from embodied_mem.benchmarks.policy.run_configs import TrainConfig
 from embodied_mem.benchmarks.policy.score_book import ScoreBook
 from embodied_mem.benchmarks.policy.tabletop import _right_choice, demonstrate, make_env
 from embodied_mem.benchmarks.policy.task_experiments import MEMORIES, Experiments, Plan, command, recipe
+from embodied_mem.benchmarks.policy.task_page import task_sections
 from embodied_mem.benchmarks.policy.task_rows import GOALS, above_chance, num_significant, task_rows
 from embodied_mem.cli import compose
 from embodied_mem.errors import ConfigError, StoreError, UnknownConfigKey
 from embodied_mem.policy.flow_expert import FlowExpertConfig
+
+COMMANDS = "Commands that make the checkpoints"
 
 
 def scored(successes: int, committed: int) -> Scores:
@@ -73,10 +77,28 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
     assert told == []
     lines = book.read_text().splitlines(keepends=True)
     book.write_text("".join(lines[1:]))
+    known = Experiments(plan, tmp_path, ScoreBook(book), told.append, measures=False)
+    known.run_all()
+    partly = {row.metric: row for row in task_rows(known)}
+    assert told == []
+    assert "RearrangeBlock/success" not in partly  # the first line was told of it
+    assert rows.keys() - partly.keys() >= {"tasks.success.mean", "RearrangeBlock/failed_recall"}
+    assert {name: rows[name] for name in partly if name in rows} == {
+        name: row for name, row in partly.items() if name in rows
+    }
+    assert [section.title for section in task_sections(known)] == [
+        "What is measured",
+        "Other memories",
+        COMMANDS,
+    ]
     again = Experiments(plan, tmp_path, ScoreBook(book), told.append)
     again.run_all()
     assert "3 of 3" in [line.partition(": step ")[2] for line in told]  # the checkpoint is gone
     assert ScoreBook(book).path.read_text() == "".join([*lines[1:], lines[0]])  # and the same again
+    assert [section.title for section in task_sections(again)] == [
+        "What is measured", "Success with memory and without", "How episodes went", "Success over delay",
+        "Success over compute", "Other memories", COMMANDS,
+    ]  # fmt: skip
     assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
@@ -115,17 +137,40 @@ def test_a_book_keeps_scores_and_refuses_what_is_none(tmp_path: Path) -> None:
 
 
 def test_words_take_a_part_of_the_plan(tmp_path: Path) -> None:
-    plan, path = chosen(["task=CountBlinks,RearrangeBlock", "seeds=2,1"], FULL, tmp_path)
+    usual = Chosen(FULL, tmp_path)
+    plan, path, measure = chosen(["task=CountBlinks,RearrangeBlock", "seeds=2,1"], usual)
     assert (list(plan.tasks), plan.seeds, path) == (["CountBlinks", "RearrangeBlock"], (1, 2), tmp_path)
     assert (plan.others, plan.computes) == ((), FULL.computes[:1])  # what the first seed alone is asked
-    plan, path = chosen(["seeds=0", "scores=book.jsonl"], FULL, tmp_path)
+    plan, path, measure = chosen(["seeds=0", "scores=book.jsonl", "measure=false"], usual)
     assert (plan.others, plan.computes, path) == (FULL.others, FULL.computes, Path("book.jsonl"))
-    assert chosen([], QUICK, tmp_path) == (QUICK, tmp_path)
-    for wrong in (["task=CountBlink"], ["seeds=3"], ["seeds="]):
-        with pytest.raises(ConfigError, match="the plan has no"):
-            chosen(wrong, FULL, tmp_path)
+    assert not measure
+    assert chosen([], usual) == usual
+    for wrong in ("task=CountBlink", "seeds=3", "seeds=", "measure=no"):
+        with pytest.raises(ConfigError, match="there is no"):
+            chosen([wrong], usual)
     with pytest.raises(UnknownConfigKey, match="Did you mean 'task'"):
-        chosen(["tasks=CountBlinks"], FULL, tmp_path)
+        chosen(["tasks=CountBlinks"], usual)
+
+
+def test_rows_over_tasks_have_goals_only_where_every_seed_is_known(tmp_path: Path) -> None:
+    book = ScoreBook(tmp_path / "scores.jsonl")
+    plan = replace(FULL, tasks={"CountBlinks": FULL.tasks["CountBlinks"]}, seeds=(0, 1))
+    known = Experiments(plan, tmp_path, book, lambda _: None, measures=False)
+    assert task_rows(known) == []
+    for seed, (early, late) in enumerate(((180, 190), (200, 160))):
+        training = Path(known.training("CountBlinks", "merge", seed).out).name
+        book.add(training, "episodes-40-delay-1", scored(early, 200))
+        if seed == 0:
+            book.add(training, "episodes-40-delay-512", scored(late, 200))
+    rows = {row.metric: row for row in task_rows(known)}
+    assert rows["tasks/delay_512/loss"].value == pytest.approx((180 - 190) / 200)  # of the seed that has both
+    assert rows["CountBlinks/delay_1"].value == pytest.approx(380 / 400)
+    book.add(
+        Path(known.training("CountBlinks", "merge", 1).out).name, "episodes-40-delay-512", scored(160, 200)
+    )
+    rows = {row.metric: row for row in task_rows(known)}
+    assert rows["tasks.delay_512.loss"].value == pytest.approx(30 / 400)
+    assert rows["tasks.delay_512.loss"].ok is False
 
 
 @pytest.mark.mujoco

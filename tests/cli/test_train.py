@@ -12,7 +12,7 @@ pytest.importorskip("hydra")
 from click.testing import CliRunner
 
 from embodied_mem.benchmarks.policy.closed_loop import Outcome
-from embodied_mem.benchmarks.policy.experiments import followed, wilson
+from embodied_mem.benchmarks.policy.experiments import followed
 from embodied_mem.benchmarks.policy.run_configs import TrainConfig
 from embodied_mem.cli import compose
 from embodied_mem.cli.main import cli
@@ -72,13 +72,6 @@ def test_the_bank_is_chosen_by_its_name() -> None:
     assert config.policy.bank_config(num_slots=1, is_cognitive=False).capacity == 4
     with pytest.raises(ConfigError, match="Did you mean 'merge'"):
         compose.load(TrainConfig, "train", ["bank=merg"])
-
-
-def test_the_interval_is_wilsons() -> None:
-    low, high = wilson(90, 100)
-    assert low == pytest.approx(0.8256, abs=1e-3)
-    assert high == pytest.approx(0.9448, abs=1e-3)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_a_swapped_memory_is_followed_when_the_other_ones_choice_is_made() -> None:

@@ -15,6 +15,7 @@ import torch
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, TEST_SEEDS, Outcome, evaluate
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, workplace_of
+from embodied_mem.benchmarks.suite.statistics import wilson
 from embodied_mem.errors import ConfigError, InvalidMessage, StoreError
 from embodied_mem.policy.checkpoints import about, load_policy, read_checkpoint, save_exits
 from embodied_mem.policy.early_exit import least_compute, solve_thresholds
@@ -55,16 +56,6 @@ class Scores:
             "success_of_committed": self.successes / self.committed if self.committed else None, "swapped": self.swapped, "compute": self.compute,
             **{f"failed_{name}": self.failures.get(name, 0) for name in ("recall", "motor", "no_commit")},
         }  # fmt: skip
-
-
-def wilson(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % score interval of a share."""
-    if trials == 0:
-        return 0.0, 1.0
-    share, spread = successes / trials, z * z / trials
-    middle = share + spread / 2
-    half = z * float(np.sqrt(share * (1 - share) / trials + spread / (4 * trials)))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
 class Teacher:

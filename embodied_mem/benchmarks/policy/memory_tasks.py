@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from embodied_mem.benchmarks.policy.score_book import ScoreBook
 from embodied_mem.benchmarks.policy.task_experiments import Experiments, Plan, recipe
+from embodied_mem.benchmarks.policy.task_page import task_sections
 from embodied_mem.benchmarks.policy.task_rows import task_rows
 from embodied_mem.benchmarks.results import BenchmarkResult
 from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
 
 FOLDER = Path("outputs/bench/policy-tasks")
-WORDS = ("task", "seeds", "scores")
+WORDS = ("task", "seeds", "scores", "measure")
 FULL = Plan(
     tasks={
         "RearrangeBlock": recipe(300, 400, 250), "PutBlockBack": recipe(300, 400, 500), "ReopenDrawer": recipe(300, 400, 500),
@@ -35,30 +37,46 @@ QUICK = Plan(
 )  # fmt: skip
 
 
+class Chosen(NamedTuple):
+    """What of a plan is run, where its scores are kept, and whether what is missing there is measured."""
+
+    plan: Plan
+    scores: Path
+    measure: bool = True
+
+
 def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -> BenchmarkResult:
     """Every row for every task; `quick` takes one task, a short training and a short delay.
 
-    Of `words`, `task=A,B` and `seeds=0,1` take a part of the plan, and `scores=FILE` is the book of scores to go on with.
+    Of `words`, `task=A,B` and `seeds=0,1` take a part of the plan; `scores=FILE` is the book of scores to go on with, and
+    `measure=false` shows what it has.
     """
     folder = FOLDER / ("quick" if quick else "full")
-    plan, path = chosen(words, QUICK if quick else FULL, folder / "scores.jsonl")
-    experiments = Experiments(plan, folder, ScoreBook(path), progress)
+    plan, path, measure = chosen(words, Chosen(QUICK if quick else FULL, folder / "scores.jsonl"))
+    experiments = Experiments(plan, folder, ScoreBook(path), progress, measures=measure)
     experiments.run_all()
     rows = task_rows(experiments)
     config = {
         "quick": quick, "scores": str(path), **{name: value for name, value in asdict(plan).items() if name != "seeds"},
         "trainings": experiments.trainings,
     }  # fmt: skip
-    return BenchmarkResult(name="policy-tasks", rows=tuple(rows), config=config, seeds=plan.seeds)
+    return BenchmarkResult(
+        name="policy-tasks",
+        rows=tuple(rows),
+        config=config,
+        seeds=plan.seeds,
+        sections=task_sections(experiments),
+    )
 
 
-def chosen(words: Sequence[str], plan: Plan, scores: Path) -> tuple[Plan, Path]:
-    """The part of the plan that `key=value` words take, and where scores are kept (`scores`, unless they say).
+def chosen(words: Sequence[str], usual: Chosen) -> Chosen:
+    """What `key=value` words say, and else what is usual.
 
     Raises:
         UnknownConfigKey: a key that there is not, with the nearest one.
-        ConfigError: a task or seed that the plan has not.
+        ConfigError: a task or seed that the plan has not, or measure= something else than true or false.
     """
+    plan, scores, measure = usual
     for word in words:
         key, _, text = word.partition("=")
         match key:
@@ -69,12 +87,15 @@ def chosen(words: Sequence[str], plan: Plan, scores: Path) -> tuple[Plan, Path]:
                 plan = _of_seeds(plan, _known("seed", text.split(","), list(map(str, plan.seeds))))
             case "scores":
                 scores = Path(text)
+            case "measure":
+                (value,) = _known("value of measure", [text], ["true", "false"])
+                measure = value == "true"
             case _:
                 raise UnknownConfigKey(
-                    f"bench policy-tasks does not take {word!r}; it takes task=..., seeds=... and scores=FILE."
+                    f"bench policy-tasks does not take {word!r}; it takes {', '.join(f'{key}=...' for key in WORDS)}."
                     f"{did_you_mean(key, WORDS)}"
                 )
-    return plan, scores
+    return Chosen(plan, scores, measure)
 
 
 def _of_seeds(plan: Plan, names: Sequence[str]) -> Plan:
@@ -88,5 +109,5 @@ def _of_seeds(plan: Plan, names: Sequence[str]) -> Plan:
 def _known(key: str, names: Sequence[str], known: Sequence[str]) -> Sequence[str]:
     for name in names:
         if name not in known:
-            raise ConfigError(f"the plan has no {key} {name!r}; it has {known}.{did_you_mean(name, known)}")
+            raise ConfigError(f"there is no {key} {name!r}; there are {known}.{did_you_mean(name, known)}")
     return names

@@ -69,11 +69,26 @@ class Plan:
 class Experiments:
     """The plan's trainings and evaluations. What was scored before is read from `book`, so that a run that was killed goes on.
 
-    Checkpoints lie below `folder`; `trainings` are the commands that make those it has asked for.
+    Checkpoints lie below `folder`; `trainings` are the commands that make those it has asked for. Where it `measures` nothing, it has what the
+    book has and runs nothing.
     """
 
-    def __init__(self, plan: Plan, folder: Path, book: ScoreBook, progress: Callable[[str], None]) -> None:
-        self.plan, self.folder, self.book, self.progress = plan, folder, book, progress
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        book: ScoreBook,
+        progress: Callable[[str], None],
+        *,
+        measures: bool = True,
+    ) -> None:
+        self.plan, self.folder, self.book, self.progress, self.measures = (
+            plan,
+            folder,
+            book,
+            progress,
+            measures,
+        )
         self.trainings: dict[str, str] = {}
         self._teacher = Teacher()
 
@@ -122,20 +137,40 @@ class Experiments:
         return self.plan.seeds if compute == self.plan.computes[0] else self.plan.seeds[:1]
 
     def of_seeds(self, task: str, memory: str, evaluation: EvalConfig) -> list[Scores]:
-        """The scores of every training seed."""
-        return [self.scores(task, memory, seed, evaluation) for seed in self.plan.seeds]
+        """The scores of every training seed, as far as they are known."""
+        found = (self.scores(task, memory, seed, evaluation) for seed in self.plan.seeds)
+        return [one for one in found if one is not None]
 
-    def of_tasks(self, memory: str, evaluation: EvalConfig) -> list[list[Scores]]:
-        """The scores of every task's training seeds."""
-        return [self.of_seeds(task, memory, evaluation) for task in self.plan.tasks]
+    def of_first(self, task: str, memory: str) -> list[Scores]:
+        """The scores of the first training seed, which alone is trained with other memories."""
+        found = self.scores(task, memory, self.plan.seeds[0], self.plain)
+        return [] if found is None else [found]
 
-    def scores(self, task: str, memory: str, seed: int, evaluation: EvalConfig) -> Scores:
-        """One evaluation of one training, which is trained where there is no checkpoint; neither where the scores are known."""
+    def of_compute(self, task: str, compute: float) -> list[Scores]:
+        """The scores of every training seed that leaves early for that part of the compute."""
+        found = (self.scores(task, "merge", seed, self.early(compute)) for seed in self.seeds_of(compute))
+        return [one for one in found if one is not None]
+
+    def of_both(
+        self, task: str, memory: str, first: EvalConfig, second: EvalConfig
+    ) -> list[tuple[Scores, Scores]]:
+        """The scores of two evaluations, of every training seed of which both are known."""
+        found = (
+            (self.scores(task, memory, seed, first), self.scores(task, memory, seed, second))
+            for seed in self.plan.seeds
+        )
+        return [(one, other) for one, other in found if one is not None and other is not None]
+
+    def scores(self, task: str, memory: str, seed: int, evaluation: EvalConfig) -> Scores | None:
+        """One evaluation of one training, which is trained where there is no checkpoint; neither where the scores are known.
+
+        None where they are not known, and nothing is measured.
+        """
         config = self.training(task, memory, seed)
         out, what = Path(config.out), f"{task}, {memory}, seed {seed}"
         self.trainings[what] = command(config)
         known = self.book.find(out.name, _name(evaluation))
-        if known is not None:
+        if known is not None or not self.measures:
             return known
         if not (out / "curve.json").exists():
             self.progress(f"{what}: {self.trainings[what]}")

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied_mem.benchmarks.policy.experiments import Scores, wilson
+from embodied_mem.benchmarks.policy.experiments import Scores
+from embodied_mem.benchmarks.policy.run_configs import EvalConfig
 from embodied_mem.benchmarks.policy.task_experiments import Experiments
 from embodied_mem.benchmarks.results import Goal, Row, measured
+from embodied_mem.benchmarks.suite.statistics import wilson
 
 GOALS = {
     "tasks.success.mean": Goal(op=">=", value=0.90),
@@ -20,57 +22,79 @@ GOALS = {
     "tasks.early_exit.loss": Goal(op="<=", value=0.01),
     "tasks.early_exit.compute": Goal(op="<=", value=0.60),
 }
+COMMITTED = "tasks.without_memory.committed"
 SIGNIFICANT = 0.05
+FAILURES = ("recall", "motor", "no_commit")
 
 
 def task_rows(experiments: Experiments) -> list[Row]:
-    """All that the plan asks for; what has not been run yet is run."""
-    return [
+    """All that the plan asks for; what has not been run yet is run. Where nothing is to be run, the rows of what is known: those over
+    tasks have goals only where they are whole.
+    """
+    rows = [
         *_over_tasks(experiments),
         *(row for task in experiments.plan.tasks for row in _of_task(experiments, task)),
     ]
+    return [row for row in rows if experiments.measures or not np.isnan(row.value)]
 
 
 def _over_tasks(experiments: Experiments) -> list[Row]:
     """The rows that have goals."""
-    plan, of_tasks = experiments.plan, experiments.of_tasks
-    plain, early = (
-        of_tasks("merge", experiments.plain),
-        of_tasks("merge", experiments.early(plan.computes[0])),
-    )
-    shares = [_share(runs) for runs in plain]
-    followed = [one.swapped for runs in of_tasks("merge", experiments.swapped) for one in runs]
-    blind = of_tasks("none", experiments.blind)
+    plain, swapped, blind = experiments.plain, experiments.swapped, experiments.blind
+    early = experiments.early(experiments.plan.computes[0])
+    with_memory = _known_tasks(experiments, "merge", plain)
+    without = _known_tasks(experiments, "none", blind)
+    left = _known_tasks(experiments, "merge", early)
+    shares = [share(runs) for runs in with_memory]
+    followed = [one.swapped for runs in _known_tasks(experiments, "merge", swapped) for one in runs]
     found = {
-        "tasks.success.mean": float(np.mean(shares)),
-        "tasks.success.worst": min(shares),
-        "tasks.without_memory.above_chance": num_significant([above_chance(runs) for runs in blind]),
-        _of_enough(blind, "tasks.without_memory.committed"): min(_num_committed(runs) for runs in blind),
-        "tasks.swapped.followed": _mean_known(followed),
-        "tasks.early_exit.loss": float(np.mean(shares) - np.mean([_share(runs) for runs in early])),
-        "tasks.early_exit.compute": _compute([one for runs in early for one in runs]),
+        "tasks.success.mean": (_mean(shares), "merge", plain),
+        "tasks.success.worst": (min(shares, default=np.nan), "merge", plain),
+        "tasks.without_memory.above_chance": (_num_above_chance(without), "none", blind),
+        "tasks.without_memory.committed": (min(map(_num_committed, without), default=np.nan), "none", blind),
+        "tasks.swapped.followed": (mean_known(followed), "merge", swapped),
+        "tasks.early_exit.loss": (_mean(_losses(experiments, plain, early)), "merge", early),
+        "tasks.early_exit.compute": (compute_of([one for runs in left for one in runs]), "merge", early),
         **_delay_losses(experiments),
-    }
-    return [measured(GOALS, _known(name), value) for name, value in found.items()]
+    }  # fmt: skip
+    return [
+        measured(GOALS, _named(experiments, name, memory, evaluation), value)
+        for name, (value, memory, evaluation) in found.items()
+    ]
 
 
-def _of_enough(runs_of_tasks: Sequence[Sequence[Scores]], name: str) -> str:
-    """The row's name; without a goal where fewer episodes are run than it asks for."""
-    fewest = min(sum(one.episodes for one in runs) for runs in runs_of_tasks)
-    return name if fewest >= GOALS[name].value else name.replace(".", "/")
+def _named(experiments: Experiments, name: str, memory: str, evaluation: EvalConfig) -> str:
+    """As rows are named: with dots where there is a goal, which takes all tasks and seeds, and as many episodes as are to be committed."""
+    seeds = experiments.plan.seeds
+    of_tasks = [experiments.of_seeds(task, memory, evaluation) for task in experiments.plan.tasks]
+    is_whole = all(len(runs) == len(seeds) for runs in of_tasks)
+    is_enough = name != COMMITTED or evaluation.episodes * len(seeds) >= GOALS[name].value
+    return name if name in GOALS and is_whole and is_enough else name.replace(".", "/")
 
 
-def _delay_losses(experiments: Experiments) -> dict[str, float]:
+def _known_tasks(experiments: Experiments, memory: str, evaluation: EvalConfig) -> list[list[Scores]]:
+    """The scores of every task's training seeds; of those tasks that have some."""
+    of_tasks = (experiments.of_seeds(task, memory, evaluation) for task in experiments.plan.tasks)
+    return [runs for runs in of_tasks if runs]
+
+
+def _losses(experiments: Experiments, first: EvalConfig, second: EvalConfig) -> list[float]:
+    """What the second way of evaluating loses of each task's success, by the same policies."""
+    of_tasks = (experiments.of_both(task, "merge", first, second) for task in experiments.plan.tasks)
+    return [share([a for a, _ in both]) - share([b for _, b in both]) for both in of_tasks if both]
+
+
+def _delay_losses(experiments: Experiments) -> dict[str, tuple[float, str, EvalConfig]]:
     """What the longest delay costs, on average and at worst; the fewest episodes are run there."""
     delays = experiments.plan.delays
     if len(delays) < 2:
         return {}
-    first, last = (
-        np.array([_share(runs) for runs in experiments.of_tasks("merge", experiments.late(delay))])
-        for delay in (delays[0], delays[-1])
-    )
-    lost, name = first - last, f"tasks.delay_{delays[-1]}"
-    return {f"{name}.loss": float(lost.mean()), f"{name}.worst_loss": float(lost.max())}
+    longest = experiments.late(delays[-1])
+    losses, name = _losses(experiments, experiments.late(delays[0]), longest), f"tasks.delay_{delays[-1]}"
+    return {
+        f"{name}.loss": (_mean(losses), "merge", longest),
+        f"{name}.worst_loss": (max(losses, default=np.nan), "merge", longest),
+    }
 
 
 def _of_task(experiments: Experiments, task: str) -> list[Row]:
@@ -78,35 +102,31 @@ def _of_task(experiments: Experiments, task: str) -> list[Row]:
     plan = experiments.plan
     runs = experiments.of_seeds(task, "merge", experiments.plain)
     blind = experiments.of_seeds(task, "none", experiments.blind)
+    chance = (runs or blind)[0].chance if runs or blind else None
+    swapped = experiments.of_seeds(task, "merge", experiments.swapped)
     return [
-        measured(GOALS, f"{task}/success", _share(runs), interval=_interval(runs), baseline=runs[0].chance),
-        measured(GOALS, f"{task}/without_memory_of_committed", _committed_share(blind), baseline=blind[0].chance),
-        measured(GOALS, f"{task}/without_memory_committed", _num_committed(blind)),
-        measured(
-            GOALS, f"{task}/swapped", _mean_known([one.swapped for one in experiments.of_seeds(task, "merge", experiments.swapped)])
-        ),
+        measured(GOALS, f"{task}/success", share(runs), interval=_interval(runs), baseline=chance),
+        measured(GOALS, f"{task}/without_memory_of_committed", committed_share(blind), baseline=chance),
+        measured(GOALS, f"{task}/without_memory_committed", _num_committed(blind) if blind else np.nan),
+        measured(GOALS, f"{task}/swapped", mean_known([one.swapped for one in swapped])),
         *(row for compute in plan.computes for row in _early_exit_rows(experiments, task, compute)),
         *(
-            measured(GOALS, f"{task}/delay_{delay}", _share(experiments.of_seeds(task, "merge", experiments.late(delay))))
+            measured(GOALS, f"{task}/delay_{delay}", share(experiments.of_seeds(task, "merge", experiments.late(delay))))
             for delay in plan.delays
         ),
         *(
-            measured(GOALS, f"{task}/failed_{name}", sum(one.failures.get(name, 0) for one in runs))
-            for name in ("recall", "motor", "no_commit")
+            measured(GOALS, f"{task}/failed_{name}", sum(one.failures.get(name, 0) for one in runs) if runs else np.nan)
+            for name in FAILURES
         ),
-        *(
-            measured(GOALS, f"{task}/{other}", _share([experiments.scores(task, other, plan.seeds[0], experiments.plain)]))
-            for other in plan.others
-        ),
+        *(measured(GOALS, f"{task}/{other}", share(experiments.of_first(task, other))) for other in plan.others),
     ]  # fmt: skip
 
 
 def _early_exit_rows(experiments: Experiments, task: str, compute: float) -> list[Row]:
     """Success of decisions that leave early, and the compute that they took."""
-    early = experiments.early(compute)
-    runs = [experiments.scores(task, "merge", seed, early) for seed in experiments.seeds_of(compute)]
+    runs = experiments.of_compute(task, compute)
     name = f"{task}/early_exit_{compute:g}"
-    return [measured(GOALS, name, _share(runs)), measured(GOALS, f"{name}_compute", _compute(runs))]
+    return [measured(GOALS, name, share(runs)), measured(GOALS, f"{name}_compute", compute_of(runs))]
 
 
 def above_chance(runs: Sequence[Scores]) -> float:
@@ -119,6 +139,11 @@ def above_chance(runs: Sequence[Scores]) -> float:
     return float(binomtest(successes, committed, runs[0].chance, alternative="greater").pvalue)
 
 
+def _num_above_chance(of_tasks: Sequence[Sequence[Scores]]) -> float:
+    """How many tasks are above chance, by Holm's procedure."""
+    return num_significant([above_chance(runs) for runs in of_tasks]) if of_tasks else float("nan")
+
+
 def num_significant(p_values: Sequence[float], level: float = SIGNIFICANT) -> int:
     """How many hypotheses fall, by Holm's step-down procedure."""
     number = 0
@@ -129,31 +154,30 @@ def num_significant(p_values: Sequence[float], level: float = SIGNIFICANT) -> in
     return number
 
 
-def _known(name: str) -> str:
-    """As rows are named: with dots where there is a goal."""
-    return name if name in GOALS else name.replace(".", "/")
+def share(runs: Sequence[Scores]) -> float:
+    episodes = sum(one.episodes for one in runs)
+    return sum(one.successes for one in runs) / episodes if episodes else float("nan")
 
 
-def _share(runs: Sequence[Scores]) -> float:
-    return sum(one.successes for one in runs) / sum(one.episodes for one in runs)
-
-
-def _committed_share(runs: Sequence[Scores]) -> float:
-    return sum(one.successes for one in runs) / max(1, sum(one.committed for one in runs))
+def committed_share(runs: Sequence[Scores]) -> float:
+    return sum(one.successes for one in runs) / max(1, _num_committed(runs)) if runs else float("nan")
 
 
 def _num_committed(runs: Sequence[Scores]) -> int:
     return sum(one.committed for one in runs)
 
 
-def _compute(runs: Sequence[Scores]) -> float:
-    return float(np.mean([one.compute for one in runs]))
+def compute_of(runs: Sequence[Scores]) -> float:
+    return _mean([one.compute for one in runs])
 
 
-def _mean_known(shares: Sequence[float | None]) -> float:
+def mean_known(shares: Sequence[float | None]) -> float:
     """The mean of those that are known; NaN where none is."""
-    known = [one for one in shares if one is not None and np.isfinite(one)]
-    return float(np.mean(known)) if known else float("nan")
+    return _mean([one for one in shares if one is not None and np.isfinite(one)])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
 
 
 def _interval(runs: Sequence[Scores]) -> tuple[float, float]:

@@ -1,0 +1,163 @@
+"""What the page of memory tasks shows: success with memory and without, over delay and compute, and of other memories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from embodied_mem.benchmarks.policy.experiments import Scores
+from embodied_mem.benchmarks.policy.task_experiments import Experiments
+from embodied_mem.benchmarks.policy.task_rows import FAILURES, committed_share, compute_of, mean_known, share
+from embodied_mem.viz.figures import drawn
+from embodied_mem.viz.report import Picture, Section, Table, Text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ABOUT = (
+    "Our policy acts from pixels on tasks whose cue is gone when the choice comes. It is trained on demonstrations by the "
+    "recipe of each task, once for every training seed, and then runs closed-loop episodes of seeds that no demonstration "
+    "has. Without memory is the same policy, trained alike with bank=none, judged on the episodes in which it chose. Swapped: two "
+    "episodes' memories are exchanged before the choice, and the share that makes the other's choice is told."
+)
+WHOLE, ALONE, CHANCE = "#1f6f8b", "#c9a227", "#555555"
+
+
+def task_sections(experiments: Experiments) -> list[Section]:
+    """The sections, of what is known."""
+    found: list[Section] = [Text(title="What is measured", text=ABOUT)]
+    if any(experiments.of_seeds(task, "merge", experiments.plain) for task in experiments.plan.tasks):
+        found += [
+            Picture(
+                title="Success with memory and without", image=_bars(experiments),
+                caption="Each dot is a training seed; the dashed line is chance.",
+            ),
+            _table(experiments),
+            *_curves(experiments),
+        ]  # fmt: skip
+    return [*found, *_other_memories(experiments), _commands(experiments)]
+
+
+def _table(experiments: Experiments) -> Table:
+    """How episodes went, task by task."""
+    rows = []
+    for task in experiments.plan.tasks:
+        runs = experiments.of_seeds(task, "merge", experiments.plain)
+        swapped = experiments.of_seeds(task, "merge", experiments.swapped)
+        blind = experiments.of_seeds(task, "none", experiments.blind)
+        if runs:
+            rows.append((
+                task, f"{runs[0].chance:.3g}", _each([share([one]) for one in runs]), _each([mean_known([one.swapped]) for one in swapped]),
+                f"{committed_share(blind):.3f} of {sum(one.committed for one in blind)}" if blind else "",
+                *(str(sum(one.failures.get(kind, 0) for one in runs)) for kind in FAILURES),
+            ))  # fmt: skip
+    return Table(
+        title="How episodes went", rows=rows,
+        columns=("task", "chance", "success by seed", "swapped by seed", "without memory", *FAILURES),
+        note="recall: a wrong choice. motor: something was done, nothing that counts. no_commit: time ran out.",
+    )  # fmt: skip
+
+
+def _other_memories(experiments: Experiments) -> list[Section]:
+    """Success with each way of remembering, by policies of the first training seed."""
+    memories = ("merge", *experiments.plan.others)
+    found = {
+        task: {memory: runs for memory in memories if (runs := experiments.of_first(task, memory))}
+        for task in experiments.plan.tasks
+    }
+    rows = [
+        (task, *(f"{share(of[memory]):.3f}" if memory in of else "" for memory in memories))
+        for task, of in found.items()
+        if of.keys() - {"merge"}
+    ]
+    note = (
+        "merge joins what is most alike (MemoryVLA), segment keeps means of equal parts of the time, select what the rest does "
+        "not tell, fifo and recent the newest; stack is four pictures, gated a gated transformer (GTrXL)."
+    )
+    return [Table(title="Other memories", columns=("task", *memories), rows=rows, note=note)] if rows else []
+
+
+def _commands(experiments: Experiments) -> Table:
+    """What makes each checkpoint again."""
+    rows = [(what, command) for what, command in experiments.trainings.items()]
+    return Table(title="Commands that make the checkpoints", columns=("training", "command"), rows=rows)
+
+
+def _bars(experiments: Experiments) -> UInt8[np.ndarray, "h w 3"]:
+    """Two bars a task, with a dot for every seed."""
+    from matplotlib.figure import Figure
+
+    tasks = list(experiments.plan.tasks)
+    figure = Figure(figsize=(7.6, 1.1 + 0.5 * len(tasks)), dpi=110)
+    axes = figure.add_subplot()
+    for row, task in enumerate(tasks):
+        runs = experiments.of_seeds(task, "merge", experiments.plain)
+        blind = experiments.of_seeds(task, "none", experiments.blind)
+        for offset, colour, shares in (
+            (-0.19, WHOLE, [share([one]) for one in runs]),
+            (0.19, ALONE, [committed_share([one]) for one in blind if one.committed]),
+        ):
+            if shares:
+                axes.barh(row + offset, float(np.mean(shares)), height=0.34, color=colour, alpha=0.75)
+                axes.plot(shares, np.full(len(shares), row + offset), "o", ms=3, color="black")
+        if runs:
+            axes.plot([runs[0].chance] * 2, [row - 0.4, row + 0.4], ls="--", color=CHANCE, lw=1.2)
+    axes.set(yticks=range(len(tasks)), yticklabels=tasks, xlim=(0.0, 1.02), xlabel="success")
+    axes.invert_yaxis()
+    for name, colour in (("with memory", WHOLE), ("without, of episodes with a choice", ALONE)):
+        axes.barh([0], [0], color=colour, alpha=0.75, label=name)
+    axes.legend(
+        fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.09 - 0.3 / len(tasks)), ncols=2, frameon=False
+    )
+    figure.tight_layout()
+    return drawn(figure)
+
+
+def _curves(experiments: Experiments) -> list[Section]:
+    """Success over delay and over compute, where there is more than one point."""
+    plan, tasks = experiments.plan, experiments.plan.tasks
+    late = {
+        task: [(float(delay), runs) for delay in plan.delays if (runs := experiments.of_seeds(task, "merge", experiments.late(delay)))]
+        for task in tasks
+    }  # fmt: skip
+    early = {
+        task: [
+            *((compute_of(runs), runs) for compute in sorted(plan.computes) if (runs := experiments.of_compute(task, compute))),
+            *((1.0, runs) for runs in [experiments.of_seeds(task, "merge", experiments.plain)] if runs),
+        ]
+        for task in tasks
+    }  # fmt: skip
+    return [
+        *_curve("delay", "steps between cue and choice", late, is_log=True),
+        *_curve("compute", "part of the expert's blocks that was run", early, is_log=False),
+    ]
+
+
+def _curve(
+    title: str, label: str, points: Mapping[str, Sequence[tuple[float, list[Scores]]]], *, is_log: bool
+) -> list[Section]:
+    from matplotlib.figure import Figure
+
+    shown = {task: of for task, of in points.items() if len(of) > 1}
+    if not shown:
+        return []
+    figure = Figure(figsize=(7.6, 3.6), dpi=110)
+    axes: Axes = figure.add_subplot()
+    for number, (task, of) in enumerate(shown.items()):
+        axes.plot(
+            [at for at, _ in of], [share(runs) for _, runs in of], marker="o", ms=4, lw=1.2, label=task,
+            ls=("-", "--", ":")[number % 3],
+        )  # fmt: skip
+    if is_log:
+        axes.set_xscale("log", base=2)
+    axes.set(xlabel=label, ylabel="success", ylim=(-0.02, 1.04))
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    figure.tight_layout()
+    return [Picture(title=f"Success over {title}", image=drawn(figure))]
+
+
+def _each(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)
