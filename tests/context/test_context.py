@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -209,6 +210,28 @@ def test_who_keeps_the_memory_for_himself_keeps_no_context_from_its_deadline() -
         assert empty.entities.mask.shape == before.entities.mask.shape
         assert not empty.entities.mask.any()
         assert (empty.text, empty.sources, empty.num_tokens) == ("", (), 0)
+
+
+def test_beside_other_threads_it_ends_a_switch_of_the_interpreter_earlier(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with RobotMemory.open() as memory:
+        for frame in SyntheticRoom(seed=0).frames(12):
+            memory.observe(frame)
+        maker = memory._contexts
+
+        def level() -> str:
+            maker._costs_ms[:] = [16.0, 1.5, 0.5]
+            made = maker.context("red mug", budget=Budget(tokens=2048, ms=20.0), clock=lambda: 0.0)
+            return next((one for one in made.dropped if "time" in one), "everything")
+
+        with kept_by_another_thread(threading.RLock()):
+            assert level() == "fewer entries: time was short"  # 15 ms, not 20
+            monkeypatch.setattr(sys, "getswitchinterval", lambda: 0.001)
+            assert level() == "everything"
+        monkeypatch.setattr(sys, "getswitchinterval", lambda: 10.0)
+        monkeypatch.setattr(threading, "active_count", lambda: 1)
+        assert level() == "everything"
 
 
 def test_while_the_world_is_written_a_context_tells_what_was_read_before() -> None:
