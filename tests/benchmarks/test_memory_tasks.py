@@ -171,6 +171,16 @@ def test_rows_over_tasks_have_goals_only_where_every_seed_is_known(tmp_path: Pat
     rows = {row.metric: row for row in task_rows(known)}
     assert rows["tasks.delay_512.loss"].value == pytest.approx(30 / 400)
     assert rows["tasks.delay_512.loss"].ok is False
+    for seed, evaluation in enumerate(
+        ("episodes-500-delay-2", "episodes-500-delay-2-seed-1")
+    ):  # episodes of its own
+        book.add(Path(known.training("CountBlinks", "none", seed).out).name, evaluation, scored(100, 400))
+    rows = {row.metric: row for row in task_rows(known)}
+    assert rows["CountBlinks/without_memory_committed"].value == 800
+    assert rows["tasks.without_memory.above_chance"].ok
+    assert (
+        rows["tasks/without_memory/committed"].value == 800
+    )  # of 400 episodes, where 600 could not be committed
 
 
 @pytest.mark.mujoco

@@ -99,7 +99,7 @@ class Experiments:
             for task in plan.tasks:
                 for evaluation in self.of_memory(seed):
                     self.scores(task, "merge", seed, evaluation)
-                self.scores(task, "none", seed, self.blind)
+                self.scores(task, "none", seed, self.blind(seed))
         for task in plan.tasks:
             for other in plan.others:
                 self.scores(task, other, plan.seeds[0], self.plain)
@@ -114,10 +114,11 @@ class Experiments:
         """Episodes as they are."""
         return EvalConfig(episodes=self.plan.episodes)
 
-    @property
-    def blind(self) -> EvalConfig:
-        """As many episodes as it takes to tell what a policy without memory chooses."""
-        return EvalConfig(episodes=self.plan.blind_episodes)
+    def blind(self, seed: int) -> EvalConfig:
+        """As many episodes as it takes to tell what a policy without memory chooses. Each training seed has its own: pooled,
+        the same episodes again would count as new ones.
+        """
+        return EvalConfig(episodes=self.plan.blind_episodes, seed=seed)
 
     @property
     def swapped(self) -> EvalConfig:
@@ -139,6 +140,11 @@ class Experiments:
     def of_seeds(self, task: str, memory: str, evaluation: EvalConfig) -> list[Scores]:
         """The scores of every training seed, as far as they are known."""
         found = (self.scores(task, memory, seed, evaluation) for seed in self.plan.seeds)
+        return [one for one in found if one is not None]
+
+    def of_blind(self, task: str) -> list[Scores]:
+        """The scores without memory, as far as they are known."""
+        found = (self.scores(task, "none", seed, self.blind(seed)) for seed in self.plan.seeds)
         return [one for one in found if one is not None]
 
     def of_first(self, task: str, memory: str) -> list[Scores]:
@@ -208,7 +214,8 @@ def _digest(config: TrainConfig) -> str:
 def _name(evaluation: EvalConfig) -> str:
     swapped = "-swapped" if evaluation.swap else ""
     early = f"-compute-{evaluation.compute}" if evaluation.compute < 1.0 else ""
-    return f"episodes-{evaluation.episodes}-delay-{evaluation.delay}{swapped}{early}"
+    seed = f"-seed-{evaluation.seed}" if evaluation.seed else ""
+    return f"episodes-{evaluation.episodes}-delay-{evaluation.delay}{seed}{swapped}{early}"
 
 
 def _told(found: Scores) -> str:

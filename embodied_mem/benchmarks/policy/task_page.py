@@ -47,7 +47,7 @@ def _table(experiments: Experiments) -> Table:
     for task in experiments.plan.tasks:
         runs = experiments.of_seeds(task, "merge", experiments.plain)
         swapped = experiments.of_seeds(task, "merge", experiments.swapped)
-        blind = experiments.of_seeds(task, "none", experiments.blind)
+        blind = experiments.of_blind(task)
         if runs:
             rows.append((
                 task, f"{runs[0].chance:.3g}", _each([share([one]) for one in runs]), _each([mean_known([one.swapped]) for one in swapped]),
@@ -95,7 +95,7 @@ def _bars(experiments: Experiments) -> UInt8[np.ndarray, "h w 3"]:
     axes = figure.add_subplot()
     for row, task in enumerate(tasks):
         runs = experiments.of_seeds(task, "merge", experiments.plain)
-        blind = experiments.of_seeds(task, "none", experiments.blind)
+        blind = experiments.of_blind(task)
         for offset, colour, shares in (
             (-0.19, WHOLE, [share([one]) for one in runs]),
             (0.19, ALONE, [committed_share([one]) for one in blind if one.committed]),

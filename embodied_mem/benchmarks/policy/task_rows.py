@@ -40,42 +40,40 @@ def task_rows(experiments: Experiments) -> list[Row]:
 
 def _over_tasks(experiments: Experiments) -> list[Row]:
     """The rows that have goals."""
-    plain, swapped, blind = experiments.plain, experiments.swapped, experiments.blind
-    early = experiments.early(experiments.plan.computes[0])
-    with_memory = _known_tasks(experiments, "merge", plain)
-    without = _known_tasks(experiments, "none", blind)
-    left = _known_tasks(experiments, "merge", early)
-    shares = [share(runs) for runs in with_memory]
-    followed = [one.swapped for runs in _known_tasks(experiments, "merge", swapped) for one in runs]
+    plain, early = experiments.plain, experiments.early(experiments.plan.computes[0])
+    with_memory, left, swapped = (
+        _of_tasks(experiments, evaluation) for evaluation in (plain, early, experiments.swapped)
+    )
+    blind = [experiments.of_blind(task) for task in experiments.plan.tasks]
+    known_blind = [runs for runs in blind if runs]
+    shares = [share(runs) for runs in with_memory if runs]
     found = {
-        "tasks.success.mean": (_mean(shares), "merge", plain),
-        "tasks.success.worst": (min(shares, default=np.nan), "merge", plain),
-        "tasks.without_memory.above_chance": (_num_above_chance(without), "none", blind),
-        "tasks.without_memory.committed": (min(map(_num_committed, without), default=np.nan), "none", blind),
-        "tasks.swapped.followed": (mean_known(followed), "merge", swapped),
-        "tasks.early_exit.loss": (_mean(_losses(experiments, plain, early)), "merge", early),
-        "tasks.early_exit.compute": (compute_of([one for runs in left for one in runs]), "merge", early),
+        "tasks.success.mean": (_mean(shares), with_memory),
+        "tasks.success.worst": (min(shares, default=np.nan), with_memory),
+        "tasks.without_memory.above_chance": (_num_above_chance(known_blind), blind),
+        COMMITTED: (min(map(_num_committed, known_blind), default=np.nan), blind),
+        "tasks.swapped.followed": (mean_known([one.swapped for runs in swapped for one in runs]), swapped),
+        "tasks.early_exit.loss": (_mean(_losses(experiments, plain, early)), left),
+        "tasks.early_exit.compute": (compute_of([one for runs in left for one in runs]), left),
         **_delay_losses(experiments),
-    }  # fmt: skip
+    }
     return [
-        measured(GOALS, _named(experiments, name, memory, evaluation), value)
-        for name, (value, memory, evaluation) in found.items()
+        measured(GOALS, _named(experiments, name, of_tasks), value)
+        for name, (value, of_tasks) in found.items()
     ]
 
 
-def _named(experiments: Experiments, name: str, memory: str, evaluation: EvalConfig) -> str:
+def _named(experiments: Experiments, name: str, of_tasks: Sequence[Sequence[Scores]]) -> str:
     """As rows are named: with dots where there is a goal, which takes all tasks and seeds, and as many episodes as are to be committed."""
-    seeds = experiments.plan.seeds
-    of_tasks = [experiments.of_seeds(task, memory, evaluation) for task in experiments.plan.tasks]
-    is_whole = all(len(runs) == len(seeds) for runs in of_tasks)
-    is_enough = name != COMMITTED or evaluation.episodes * len(seeds) >= GOALS[name].value
+    is_whole = all(len(runs) == len(experiments.plan.seeds) for runs in of_tasks)
+    fewest = min(sum(one.episodes for one in runs) for runs in of_tasks)
+    is_enough = name != COMMITTED or fewest >= GOALS[name].value
     return name if name in GOALS and is_whole and is_enough else name.replace(".", "/")
 
 
-def _known_tasks(experiments: Experiments, memory: str, evaluation: EvalConfig) -> list[list[Scores]]:
-    """The scores of every task's training seeds; of those tasks that have some."""
-    of_tasks = (experiments.of_seeds(task, memory, evaluation) for task in experiments.plan.tasks)
-    return [runs for runs in of_tasks if runs]
+def _of_tasks(experiments: Experiments, evaluation: EvalConfig) -> list[list[Scores]]:
+    """The scores of every task's training seeds."""
+    return [experiments.of_seeds(task, "merge", evaluation) for task in experiments.plan.tasks]
 
 
 def _losses(experiments: Experiments, first: EvalConfig, second: EvalConfig) -> list[float]:
@@ -84,16 +82,17 @@ def _losses(experiments: Experiments, first: EvalConfig, second: EvalConfig) -> 
     return [share([a for a, _ in both]) - share([b for _, b in both]) for both in of_tasks if both]
 
 
-def _delay_losses(experiments: Experiments) -> dict[str, tuple[float, str, EvalConfig]]:
+def _delay_losses(experiments: Experiments) -> dict[str, tuple[float, list[list[Scores]]]]:
     """What the longest delay costs, on average and at worst; the fewest episodes are run there."""
     delays = experiments.plan.delays
     if len(delays) < 2:
         return {}
-    longest = experiments.late(delays[-1])
-    losses, name = _losses(experiments, experiments.late(delays[0]), longest), f"tasks.delay_{delays[-1]}"
+    first, longest = experiments.late(delays[0]), experiments.late(delays[-1])
+    losses, of_tasks = _losses(experiments, first, longest), _of_tasks(experiments, longest)
+    name = f"tasks.delay_{delays[-1]}"
     return {
-        f"{name}.loss": (_mean(losses), "merge", longest),
-        f"{name}.worst_loss": (max(losses, default=np.nan), "merge", longest),
+        f"{name}.loss": (_mean(losses), of_tasks),
+        f"{name}.worst_loss": (max(losses, default=np.nan), of_tasks),
     }
 
 
@@ -101,7 +100,7 @@ def _of_task(experiments: Experiments, task: str) -> list[Row]:
     """A task's rows."""
     plan = experiments.plan
     runs = experiments.of_seeds(task, "merge", experiments.plain)
-    blind = experiments.of_seeds(task, "none", experiments.blind)
+    blind = experiments.of_blind(task)
     chance = (runs or blind)[0].chance if runs or blind else None
     swapped = experiments.of_seeds(task, "merge", experiments.swapped)
     return [
