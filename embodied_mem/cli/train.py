@@ -29,7 +29,8 @@ Examples:
 def command(overrides: tuple[str, ...], multirun: bool, show_config: bool, as_json: bool) -> None:
     """Train the policy and write its checkpoint under `out`; called again, it goes on where it stopped.
 
-    The memory is chosen by `bank`: merge, segment, select, fifo, recent, gated (GTrXL), or none.
+    The memory is chosen by `bank`: merge, segment, select, fifo, recent, gated (GTrXL), chunks (HCAM), neural
+    (Titans), or none.
     """
     from embodied_mem.benchmarks.policy.run_configs import TrainConfig
     from embodied_mem.cli import compose

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Float, UInt8
@@ -22,12 +22,12 @@ from embodied_mem.policy.early_exit import act_early, check_thresholds, exit_dif
 from embodied_mem.policy.flow_expert import FlowExpert, FlowExpertConfig
 from embodied_mem.policy.naming import Naming, told_words
 from embodied_mem.policy.pointing import Pointing
-from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, PolicyMemory
+from embodied_mem.policy.policy_memory import Both, PolicyMemory, StreamKind, StreamPolicyMemory
 from embodied_mem.policy.recognition import recognised
 from embodied_mem.policy.reflection import Entries, Reflection
 from embodied_mem.policy.seam import ActionChunk, Contexts, Instructions, Observation
 
-BankKind = Literal["merge", "segment", "select", "fifo", "recent", "gated", "none"]
+BankKind = Literal[Consolidating, StreamKind, "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,10 @@ class MemoryPolicyConfig:
     """The policy's options.
 
     Attributes:
-        bank: how its banks make room ("merge" is MemoryVLA's); "gated", a gated transformer (GTrXL) in their place; or "none":
-            it acts on the present alone.
-        capacity: entries of each bank, or steps that each layer of the gated transformer looks back.
+        bank: how its banks make room ("merge" is MemoryVLA's); in their place "gated", a gated transformer (GTrXL), "chunks" of
+            steps (HCAM), or "neural", a network that learns what it sees (Titans); or "none": it acts on the present alone.
+        capacity: entries of each bank; steps that each layer of the gated transformer looks back; chunks of four steps; or a
+            quarter of the units of the network that learns.
         proprio_width: of proprioception.
         camera: whose picture it looks at.
         period_s: between the actions of a chunk.
@@ -56,17 +57,19 @@ class MemoryPolicyConfig:
     @property
     def keeps_entries(self) -> bool:
         """Whether its memory holds what was seen, to recognise and to think over."""
-        return self.bank not in ("none", "gated")
+        return self.bank in get_args(Consolidating)
 
     @property
     def cognitive_width(self) -> int:
         """Of the cognitive token: what is seen, and how sure it is of each name."""
         return vision.COGNITIVE_WIDTH + len(self.words)
 
-    def make_memory(self, num_slots: int) -> PolicyMemory | GatedPolicyMemory:
+    def make_memory(self, num_slots: int) -> PolicyMemory | StreamPolicyMemory:
         """An empty memory for so many robots."""
-        if self.bank == "gated":
-            return GatedPolicyMemory(num_slots, self.capacity, self.cognitive_width)
+        if self.bank == "gated" or self.bank == "chunks" or self.bank == "neural":
+            return StreamPolicyMemory(
+                self.bank, num_slots=num_slots, capacity=self.capacity, token_width=self.cognitive_width
+            )
         return PolicyMemory(
             self.bank_config(num_slots=num_slots, is_cognitive=False),
             self.bank_config(num_slots=num_slots, is_cognitive=True),
@@ -76,7 +79,7 @@ class MemoryPolicyConfig:
     def bank_config(self, *, num_slots: int, is_cognitive: bool) -> PerceptualBankConfig:
         """The options of one of its banks."""
         tokens, width = (1, self.cognitive_width) if is_cognitive else (vision.NUM_TOKENS, vision.TOKEN_WIDTH)
-        kind: Consolidating = "merge" if self.bank == "none" or self.bank == "gated" else self.bank
+        kind = cast("Consolidating", self.bank) if self.keeps_entries else "merge"
         return PerceptualBankConfig(
             num_slots=num_slots, num_tokens=tokens, token_width=width, capacity=self.capacity, consolidation=kind,
             time_width=32,

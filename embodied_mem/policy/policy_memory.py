@@ -1,22 +1,36 @@
-"""What our policy remembers: two perceptual-cognitive banks, or a gated transformer over cognitive tokens."""
+"""What our policy remembers: two perceptual-cognitive banks, or a memory of another kind over cognitive tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from embodied_mem.layers.banks import GatedMemory, GatedMemoryConfig, PerceptualBank, PerceptualBankConfig
+from embodied_mem.layers.banks import (
+    ChunkMemory,
+    ChunkMemoryConfig,
+    GatedMemory,
+    GatedMemoryConfig,
+    NeuralMemory,
+    NeuralMemoryConfig,
+    PerceptualBank,
+    PerceptualBankConfig,
+)
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.policy import vision
 from embodied_mem.policy.reflection import Entries
 
 Both = tuple[Tensor, Tensor]
 """Perceptual tokens (b, n, d) and the cognitive token (b, 1, w)."""
-GATED_WIDTH = 64
+StreamKind = Literal["gated", "chunks", "neural"]
+"""GTrXL's gated transformer, HCAM's chunks of steps, Titans' network that learns what it sees."""
+STREAM_WIDTH = 64
+CHUNK_STEPS, TOP_CHUNKS = 4, 4
+HIDDEN_UNITS = 4
+"""Of the network that learns, for each entry that a bank would have."""
 
 
 class Remembered(NamedTuple):
@@ -107,20 +121,18 @@ class PolicyMemory(nn.Module):
             _exchange(bank, a, b, layered=("entries.keys", "entries.values", "entries.mean_keys"))
 
 
-class GatedPolicyMemory(nn.Module):
-    """Of all slots: a gated transformer (GTrXL) over cognitive tokens, in place of the banks."""
+class StreamPolicyMemory(nn.Module):
+    """Of all slots: a memory over cognitive tokens in place of the banks. It keeps no entries to think over, and learns through
+    whole episodes instead.
+    """
 
     decisions: Tensor
 
-    def __init__(self, num_slots: int, memory_steps: int, token_width: int) -> None:
+    def __init__(self, kind: StreamKind, *, num_slots: int, capacity: int, token_width: int) -> None:
         super().__init__()
-        self.narrow = nn.Linear(token_width, GATED_WIDTH)
-        self.widen = nn.Linear(GATED_WIDTH, token_width)
-        self.cognitive = GatedMemory(
-            GatedMemoryConfig(
-                num_slots=num_slots, token_width=GATED_WIDTH, memory_steps=memory_steps, time_width=32
-            )
-        )
+        self.narrow = nn.Linear(token_width, STREAM_WIDTH)
+        self.widen = nn.Linear(STREAM_WIDTH, token_width)
+        self.cognitive = _stream_memory(kind, num_slots, capacity)
         self.register_buffer("decisions", torch.zeros(num_slots, dtype=torch.int64))
 
     def step(self, seen: Both, stamps: Tensor, slots: Tensor) -> Remembered:
@@ -144,12 +156,36 @@ class GatedPolicyMemory(nn.Module):
         return self.cognitive.sources(slot, num_sources)
 
     def newest(self, slot: int, num: int) -> Newest:
-        """The newest cognitive tokens."""
+        """The newest of what is kept of cognitive tokens."""
         return self.cognitive.newest(slot, num)
 
     def exchange(self, a: int, b: int) -> None:
         """Two slots take each other's memories, with their clocks."""
         _exchange(self.cognitive, a, b, layered=("inputs",))
+
+
+def _stream_memory(
+    kind: StreamKind, num_slots: int, capacity: int
+) -> GatedMemory | ChunkMemory | NeuralMemory:
+    """Of that kind and size, for narrowed cognitive tokens."""
+    if kind == "gated":
+        return GatedMemory(
+            GatedMemoryConfig(
+                num_slots=num_slots, token_width=STREAM_WIDTH, memory_steps=capacity, time_width=32
+            )
+        )
+    if kind == "chunks":
+        return ChunkMemory(
+            ChunkMemoryConfig(
+                num_slots=num_slots, token_width=STREAM_WIDTH, num_chunks=capacity, chunk_steps=CHUNK_STEPS,
+                top_chunks=min(TOP_CHUNKS, capacity), time_width=32,
+            )
+        )  # fmt: skip
+    return NeuralMemory(
+        NeuralMemoryConfig(
+            num_slots=num_slots, num_tokens=1, token_width=STREAM_WIDTH, hidden_width=HIDDEN_UNITS * capacity
+        )
+    )
 
 
 def _exchange(bank: nn.Module, a: int, b: int, *, layered: Sequence[str]) -> None:

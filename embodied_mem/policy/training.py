@@ -26,7 +26,7 @@ from embodied_mem.policy.memory_policy import (
     policy_state,
 )
 from embodied_mem.policy.pointing import pointing_loss
-from embodied_mem.policy.policy_memory import Both, GatedPolicyMemory, no_entries
+from embodied_mem.policy.policy_memory import Both, StreamPolicyMemory, no_entries
 from embodied_mem.policy.reflection import UNKNOWN, Entries, lesson_loss
 from embodied_mem.policy.replayed import HeldFrames, padded, recalled
 from embodied_mem.policy.training_set import Demonstration, TrainingSet
@@ -296,7 +296,7 @@ class Trainer:
         memory = self.policy.memory
         if self.policy.config.bank == "none":
             return seen
-        if isinstance(memory, GatedPolicyMemory):
+        if isinstance(memory, StreamPolicyMemory):
             whole, at = _side_by_side(self.data.whole, samples), torch.from_numpy(samples[:, 1])
             return seen[0], memory.replayed(whole.to(self.device), replay.stamps.to(self.device), at)
         perceptual, cognitive = (

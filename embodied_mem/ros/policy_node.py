@@ -252,7 +252,7 @@ def memory_of(policy: Policy) -> PolicyMemory:
     if not isinstance(memory, PolicyMemory) or not memory.keeps_entries:
         raise ConfigError(
             f"a {type(policy).__name__} without perceptual bank cannot be stepped; start the node with a checkpoint whose "
-            "bank is neither 'gated' nor 'none'."
+            "bank is one that keeps entries, such as 'merge'."
         )
     return memory
 

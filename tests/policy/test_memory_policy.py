@@ -81,7 +81,7 @@ def trained(config: MemoryPolicyConfig, steps: int) -> MemoryPolicy:
     return policy
 
 
-@pytest.mark.parametrize(("bank", "steps"), [("merge", 80), ("gated", 150)])
+@pytest.mark.parametrize(("bank", "steps"), [("merge", 80), ("gated", 150), ("chunks", 150), ("neural", 150)])
 def test_with_memory_it_learns_what_without_it_cannot_be_told(bank: BankKind, steps: int) -> None:
     episodes = [cue_then_choice(i % 2, 1000 + i) for i in range(16)]
     policy = trained(replace(SMALL, bank=bank), steps)
@@ -90,7 +90,7 @@ def test_with_memory_it_learns_what_without_it_cannot_be_told(bank: BankKind, st
     assert towards.min() > 0.5  # 1.0 for the three seeds that were tried, on one thread as here
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated"])
+@pytest.mark.parametrize("bank", ["merge", "gated", "chunks", "neural"])
 def test_slots_that_exchange_their_memories_act_on_each_others(bank: BankKind) -> None:
     torch.manual_seed(6)
     config = replace(SMALL, bank=bank)
@@ -141,7 +141,7 @@ def test_checkpoints_go_on_bit_equal(tmp_path: Path) -> None:
     assert np.array_equal(*actions)
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated", "none"])
+@pytest.mark.parametrize("bank", ["merge", "gated", "chunks", "neural", "none"])
 def test_everything_that_is_learned_from_is_on_the_trainers_device(bank: BankKind) -> None:
     config = replace(SMALL, bank=bank)
     # The meta device refuses, as a GPU does, to compute with anything that was left on the CPU.

@@ -94,21 +94,21 @@ def check_refused(
     assert changed == []
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated", "none"])
+@pytest.mark.parametrize("bank", ["merge", "gated", "chunks", "neural", "none"])
 @pytest.mark.parametrize("what", BAD_OBSERVATIONS)
 def test_a_bad_observation_changes_nothing(bank: BankKind, what: str) -> None:
     observed, error = BAD_OBSERVATIONS[what]
     check_refused(started(bank), error, {}, **observed)
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated", "none"])
+@pytest.mark.parametrize("bank", ["merge", "gated", "chunks", "neural", "none"])
 @pytest.mark.parametrize("what", BAD_ASKING)
 def test_a_bad_question_changes_nothing(bank: BankKind, what: str) -> None:
     asked, error = BAD_ASKING[what]
     check_refused(started(bank), error, asked)
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated", "none"])
+@pytest.mark.parametrize("bank", ["merge", "gated", "chunks", "neural", "none"])
 @pytest.mark.parametrize("thresholds", [(), (0.1, 0.1), ("much",)])
 def test_thresholds_for_another_expert_change_nothing(bank: BankKind, thresholds: Any) -> None:
     policy = started(bank)

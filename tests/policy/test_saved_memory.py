@@ -35,7 +35,7 @@ def acted(policy: MemoryPolicy, seconds: range) -> list[tuple[object, ...]]:
     return [(chunk.actions.tolist(), chunk.sources) for chunk in chunks]
 
 
-@pytest.mark.parametrize("bank", ["merge", "gated", "none"])
+@pytest.mark.parametrize("bank", ["merge", "gated", "chunks", "neural", "none"])
 def test_a_policy_goes_on_from_its_file_as_if_it_had_not_stopped(bank: BankKind, tmp_path: Path) -> None:
     file = tmp_path / "new folder" / "memory.npz"
     expected = acted(make_policy(bank), range(8))

@@ -28,7 +28,7 @@ FULL = Plan(
         "ShellGameSwap": recipe(1000, 1000, 300), "CountBlinks": recipe(1000, 500, 800),
         "FetchSeenObject": recipe(1000, 600, 300, naming=2000),
     },
-    seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated"), episodes=200, blind_episodes=500,
+    seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated", "chunks", "neural"), episodes=200, blind_episodes=500,
     computes=(0.6, 0.45, 0.8), delays=(1, 32, 512), delay_episodes=40,
 )  # fmt: skip
 QUICK = Plan(

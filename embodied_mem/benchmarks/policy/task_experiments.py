@@ -23,11 +23,14 @@ TOLD_EVERY = 100
 """Steps of an optimiser."""
 CAPACITY = 16
 MEMORIES: dict[str, tuple[BankKind, int]] = {
-    **{bank: (bank, CAPACITY) for bank in ("merge", "segment", "select", "fifo", "recent", "gated", "none")},
+    **{
+        bank: (bank, CAPACITY)
+        for bank in ("merge", "segment", "select", "fifo", "recent", "gated", "chunks", "neural", "none")
+    },
     "stack": ("fifo", 3),
 }
 """Every memory's bank and capacity; a stack of four pictures is the present one and the last three."""
-WITHOUT_LESSONS = ("gated", "none")
+WITHOUT_LESSONS = ("gated", "chunks", "neural", "none")
 """They keep no entries to think over, and practise for as many steps more."""
 
 

@@ -75,7 +75,7 @@ def _other_memories(experiments: Experiments) -> list[Section]:
     ]
     note = (
         "merge joins what is most alike (MemoryVLA), segment keeps means of equal parts of the time, select what the rest does "
-        "not tell, fifo and recent the newest; stack is four pictures, gated a gated transformer (GTrXL)."
+        "not tell, fifo and recent the newest; stack is four pictures, gated a gated transformer (GTrXL), chunks HCAM's, and neural a network that learns what it sees (Titans)."
     )
     return [Table(title="Other memories", columns=("task", *memories), rows=rows, note=note)] if rows else []
 

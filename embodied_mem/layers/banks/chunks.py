@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from embodied_mem.errors import ConfigError
-from embodied_mem.layers.banks._attention import attend
+from embodied_mem.layers.banks._attention import NEVER_ATTENDED, attend
 from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
@@ -69,7 +70,7 @@ class _Chosen(NamedTuple):
 
 
 class ChunkMemory(nn.Module):
-    """A bank of chunks; see `Bank` for the contract. Entries carry no gradients."""
+    """A bank of chunks; see `Bank` for the contract. `step` carries no gradients through entries; `replayed` does."""
 
     summaries: Tensor
     keys: Tensor
@@ -115,6 +116,25 @@ class ChunkMemory(nn.Module):
             self._remember(tokens.detach(), step)
             self.clock.advance(step)
         return output
+
+    def replayed(
+        self, stream: Float[Tensor, "b t n d"], seconds: Float[Tensor, "b t"]
+    ) -> Float[Tensor, "b t n d"]:
+        """What `step` would give at every step of whole episodes from their beginning, with gradients through all of it."""
+        size, num_steps = self.config.chunk_steps, stream.shape[1]
+        steps = torch.arange(num_steps, device=stream.device)
+        num_chunks = -(-num_steps // size)
+        # Chunks in the order of time; before step t, chunk c holds `held[t, c]` steps.
+        chunks = torch.arange(num_chunks, device=stream.device)
+        held = (steps[:, None] - chunks * size).clamp(0, size)
+        newest = (steps - 1).div(size, rounding_mode="floor")[:, None]
+        is_there = (held > 0) & (chunks > newest - self.config.num_chunks)
+        relevance = self._relevance_replayed(stream, held, is_there)
+        detail = self._detail_replayed(stream, seconds, held) * relevance[..., None, None]
+        attended = self.detail.finish(stream.flatten(0, 1), detail.sum(dim=2).flatten(0, 1))
+        recalled = torch.where((steps > 0)[:, None, None], attended.reshape(stream.shape), stream)
+        fused: Tensor = self.fusion(stream, recalled)
+        return fused
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """The steps that dominated the slot's last output, strongest first.
@@ -196,6 +216,48 @@ class ChunkMemory(nn.Module):
         )
         step_share = step_share.reshape(num_rows, num_chosen, -1) * chosen.relevance[:, :, None]
         return weighted.sum(dim=1).transpose(1, 2).flatten(2), step_share.detach()
+
+    def _relevance_replayed(
+        self, stream: Tensor, held: Int64[Tensor, "t c"], is_there: Bool[Tensor, "t c"]
+    ) -> Float[Tensor, "b t c"]:
+        """How relevant each chunk is to each step; 0 where it is not attended to."""
+        size, means = self.config.chunk_steps, stream.mean(dim=2)
+        num_steps, num_chunks = held.shape
+        steps = torch.arange(num_steps, device=held.device)
+        is_in = (steps // size == torch.arange(num_chunks, device=held.device)[:, None])[None] & (
+            steps < steps[:, None, None]
+        )
+        share = is_in / held.clamp(min=1)[:, :, None]
+        summaries = torch.einsum("tcs,bsd->btcd", share, means)
+        query, key = self.relevance_query(means), self.relevance_key(summaries)
+        scores = torch.einsum("btd,btcd->btc", query, key) * self.config.token_width**-0.5
+        # The first step has no chunk; what it attends to is put right by who calls.
+        scores = scores.masked_fill(~is_there, NEVER_ATTENDED)
+        relevance = scores.softmax(dim=2) * is_there
+        top = relevance.topk(min(self.config.top_chunks, num_chunks), dim=2).indices
+        chosen: Tensor = relevance * torch.zeros_like(relevance).scatter(2, top, 1.0)
+        return chosen
+
+    def _detail_replayed(
+        self, stream: Tensor, seconds: Tensor, held: Int64[Tensor, "t c"]
+    ) -> Float[Tensor, "b t c n d"]:
+        """What each step's attention within each chunk gives."""
+        num_chunks, size = held.shape[1], self.config.chunk_steps
+        timed = stream + self.time(seconds)[:, :, None]
+        query = self._in_heads(self.detail.query(stream))
+        keys, values = (
+            self._in_heads(pad(rows, (0, 0, 0, 0, 0, num_chunks * size - len(held))))
+            for rows in (self.detail.key(timed), self.detail.value(stream))
+        )
+        keys, values = (rows.reshape(len(rows), num_chunks, size, *rows.shape[2:]) for rows in (keys, values))
+        scores = torch.einsum("btnhe,bcsmhe->bhtncsm", query, keys) * query.shape[-1] ** -0.5
+        is_held = torch.arange(size, device=held.device) < held[:, :, None]
+        scores = scores.masked_fill(~is_held[:, None, :, :, None], NEVER_ATTENDED)
+        weights = scores.flatten(-2).softmax(dim=-1).reshape(scores.shape)
+        return torch.einsum("bhtncsm,bcsmhe->btcnhe", weights, values).flatten(-2)
+
+    def _in_heads(self, rows: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n h e"]:
+        return rows.reshape(*rows.shape[:3], self.config.num_heads, -1)
 
     def _remember(self, tokens: Tensor, step: Admitted) -> None:
         number = self.num_steps[step.slots]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
@@ -63,8 +63,8 @@ class NeuralState(NamedTuple):
 class NeuralMemory(nn.Module):
     """A bank whose memory is a network; see `Bank` for the contract.
 
-    `step` learns without gradients to the projections. To train those, use `unroll`, which is the same arithmetic over
-    a whole stream with gradients through every change of the memory.
+    `step` learns without gradients to the projections. To train those, use `replayed`, which is the same arithmetic over
+    whole episodes with gradients through every change of the memory.
     """
 
     rise: Tensor
@@ -111,25 +111,27 @@ class NeuralMemory(nn.Module):
         """How much the slot's last step surprised it: the norm of the gradient before clipping."""
         return float(self.last_surprise[self.clock.row(slot)])
 
-    def unroll(
-        self, tokens: Float[Tensor, "t b n d"], seconds: Float64[Tensor, "t"]
-    ) -> Float[Tensor, "t b n d"]:
-        """The outputs over a whole stream from an empty memory, differentiable through all that was learned.
+    def replayed(
+        self, stream: Float[Tensor, "b t n d"], seconds: Float[Tensor, "b t"]
+    ) -> Float[Tensor, "b t n d"]:
+        """What `step` would give at every step of whole episodes from their beginning, with gradients through all that was learned.
+
+        Where times run backwards, as in what fills up shorter episodes, no time passes.
 
         Raises:
-            InvalidMessage: times that are not as many as the tokens, or that run backwards.
+            InvalidMessage: times that are not as many as the steps.
         """
-        if seconds.shape != tokens.shape[:1] or bool((seconds.diff() < 0).any()):
+        if seconds.shape != stream.shape[:2]:
             raise InvalidMessage(
-                f"unroll got {tuple(tokens.shape)} tokens with times of shape {tuple(seconds.shape)}; give one time in "
-                "seconds for each of the first axis, none before the one that precedes it."
+                f"replayed got a stream of shape {tuple(stream.shape)} with times of shape {tuple(seconds.shape)}; give one time in "
+                "seconds for each step of each row."
             )
-        state, outputs = self._first_state(tokens.shape[1]), []
-        elapsed = torch.cat([seconds[:1] * 0, seconds.diff()])
-        for seen, elapsed_s in zip(tokens, elapsed, strict=True):
+        state, outputs = self._first_state(len(stream)), []
+        elapsed_s = torch.cat([torch.zeros_like(seconds[:, :1]), seconds.diff(dim=1).clamp(min=0.0)], dim=1)
+        for seen, elapsed in zip(stream.unbind(1), elapsed_s.unbind(1), strict=True):
             outputs.append(self._read(seen, state))
-            state, _ = self._learn(seen, state, elapsed_s.expand(len(seen)))
-        return torch.stack(outputs)
+            state, _ = self._learn(seen, state, elapsed)
+        return torch.stack(outputs, dim=1)
 
     def sources(self, slot: int, num_sources: int = 3) -> list[Source]:
         """Always empty: each step changes all of a network's weights, so that no output can be traced to single steps.

@@ -60,9 +60,23 @@ def test_the_memory_agrees_with_its_description(
     )  # fmt: skip
     stream = list(torch.randn(length, num_tokens, 4 * heads))
     with torch.no_grad():
-        for i, tokens in enumerate(stream):
-            output = memory.step(tokens[None], i * SECOND_NS // 2)
-        assert torch.allclose(output[0], plainly(memory, stream, 0.5), atol=1e-5)
+        stepped = [memory.step(tokens[None], i * SECOND_NS // 2)[0] for i, tokens in enumerate(stream)]
+        assert torch.allclose(stepped[-1], plainly(memory, stream, 0.5), atol=1e-5)
+        seconds = 0.5 * torch.arange(float(length))
+        (replayed,) = memory.replayed(torch.stack(stream)[None], seconds[None])
+        assert torch.allclose(replayed, torch.stack(stepped), atol=1e-5)
+
+
+def test_a_replayed_stream_trains_every_weight() -> None:
+    torch.manual_seed(0)
+    memory = ChunkMemory(ChunkMemoryConfig(token_width=8, num_chunks=3, chunk_steps=2, top_chunks=2))
+    seconds = torch.arange(7.0).repeat(2, 1)
+    memory.replayed(torch.randn(2, 7, 1, 8), seconds)[:, -1].square().sum().backward()
+    for name, parameter in memory.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        # A softmax does not change when all scores move together, as a bias of the keys moves them.
+        assert float(parameter.grad.abs().sum()) > 0.0 or name == "relevance_key.bias", name
 
 
 def test_the_chunk_memory_keeps_the_contract() -> None:

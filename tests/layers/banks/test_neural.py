@@ -92,15 +92,19 @@ def test_what_is_seen_again_surprises_less_and_what_is_new_more() -> None:
     assert memory.surprise(0) > 2 * surprises[-1]
 
 
-def test_a_stream_unrolled_is_the_stream_stepped_and_trains_every_weight() -> None:
+def test_a_stream_replayed_is_the_stream_stepped_and_trains_every_weight() -> None:
     memory = small(2)
-    stream = torch.randn(5, 2, 4, 8)
-    seconds = torch.tensor([0.0, 0.5, 1.0, 3.0, 3.0], dtype=torch.float64)
-    unrolled = memory.unroll(stream, seconds)
+    stream = torch.randn(2, 5, 4, 8)
+    seconds = torch.tensor([[0.0, 0.5, 1.0, 3.0, 3.0], [0.0, 2.0, 2.5, 2.5, 9.0]])
+    replayed = memory.replayed(stream, seconds)
     with torch.no_grad():
-        for tokens, second, expected in zip(stream, seconds.tolist(), unrolled, strict=True):
-            assert torch.allclose(memory.step(tokens, round(second * SECOND_NS)), expected, atol=1e-5)
-    unrolled.square().sum().backward()
+        for step in range(5):
+            stamps = (seconds[:, step] * SECOND_NS).long()
+            assert torch.allclose(memory.step(stream[:, step], stamps), replayed[:, step], atol=1e-5)
+    shorter = memory.replayed(stream, torch.where(torch.arange(5) < 3, seconds, 0.0))
+    assert torch.allclose(shorter[:, :3], replayed[:, :3], atol=1e-6)
+    assert shorter.isfinite().all()
+    replayed.square().sum().backward()
     for name, parameter in memory.named_parameters():
         assert parameter.grad is not None, name
         assert float(parameter.grad.abs().sum()) > 0.0, name
@@ -118,7 +122,7 @@ def test_the_size_does_not_depend_on_the_length_of_the_stream() -> None:
 
 def test_times_that_do_not_fit_and_impossible_options_are_refused() -> None:
     with pytest.raises(InvalidMessage, match="seconds"):
-        small().unroll(torch.randn(3, 1, 4, 8), torch.tensor([0.0, 2.0, 1.0], dtype=torch.float64))
+        small().replayed(torch.randn(1, 3, 4, 8), torch.tensor([[0.0, 2.0]]))
     with pytest.raises(ConfigError, match="max_rate"):
         NeuralMemoryConfig(max_rate=0.0)
 
