@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
@@ -134,6 +135,23 @@ def test_a_book_keeps_scores_and_refuses_what_is_none(tmp_path: Path) -> None:
         path.write_text(wrong + "\n")
         with pytest.raises(StoreError, match="line 1"):
             ScoreBook(path)
+
+
+def test_the_scores_that_are_kept_are_of_trainings_that_this_code_would_run(tmp_path: Path) -> None:
+    """Where this fails, an option changed what is trained: measure again, or take the lines out and their figures out of the docs."""
+    plan = Experiments(FULL, tmp_path, ScoreBook(tmp_path / "scores.jsonl"), lambda _: None)
+    wanted = {
+        Path(plan.training(task, memory, seed).out).name
+        for task in FULL.tasks
+        for memory in ("merge", "none", *FULL.others)
+        for seed in FULL.seeds
+    }
+    kept = Path(__file__).parents[2] / "docs" / "results" / "policy-tasks.jsonl"
+    lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert lines
+    assert {line["training"] for line in lines} <= wanted
+    assert len({(line["training"], line["evaluation"]) for line in lines}) == len(lines)
+    assert not any(line["commit"].endswith("-dirty") for line in lines)
 
 
 def test_words_take_a_part_of_the_plan(tmp_path: Path) -> None:
