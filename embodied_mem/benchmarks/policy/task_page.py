@@ -152,7 +152,11 @@ def _curve(
             ls=("-", "--", ":")[number % 3],
         )  # fmt: skip
     if is_log:
+        ticks = sorted({at for of in shown.values() for at, _ in of})
         axes.set_xscale("log", base=2)
+        axes.set_xticks(ticks, [f"{at:g}" for at in ticks])
+    else:
+        axes.set_xlim(0.0, 1.02)
     axes.set(xlabel=label, ylabel="success", ylim=(-0.02, 1.04))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.tight_layout()
