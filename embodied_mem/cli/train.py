@@ -27,7 +27,7 @@ Examples:
 @output.show_config_option
 @output.json_option
 def command(overrides: tuple[str, ...], multirun: bool, show_config: bool, as_json: bool) -> None:
-    """Train the policy and write its checkpoint under `out`; called again, it goes on where it stopped.
+    """Train the policy and write its checkpoint and loss curve under `out`; called again, it goes on where it stopped.
 
     The memory is chosen by `bank`: merge, segment, select, fifo, recent, gated (GTrXL), chunks (HCAM), neural
     (Titans), or none.
@@ -71,9 +71,13 @@ def _run(config: TrainConfig) -> dict[str, Any]:
     return {
         "task": config.task, "bank": config.bank, "seed": config.seed, "steps": len(losses),
         "loss": sum(losses[-50:]) / len(losses[-50:]), "checkpoint": str(checkpoint),
+        "curve": str(checkpoint.with_name("curve.png")),
     }  # fmt: skip
 
 
 def _show(results: list[dict[str, Any]]) -> None:
-    rows = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in result.values()] for result in results]
-    output.console(stderr=False).print(output.table("trained", [f">{name}" for name in results[0]], rows))
+    shown = [{name: value for name, value in result.items() if name != "curve"} for result in results]
+    rows = [[f"{v:.4g}" if isinstance(v, float) else str(v) for v in result.values()] for result in shown]
+    output.console(stderr=False).print(output.table("trained", [f">{name}" for name in shown[0]], rows))
+    for result in results:
+        output.console().print(f"loss curve: {result['curve']}")

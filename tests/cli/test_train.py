@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("hydra")
 
 from click.testing import CliRunner
+from PIL import Image
 
 from embodied_mem.benchmarks.policy.closed_loop import Outcome
 from embodied_mem.benchmarks.policy.experiments import followed
+from embodied_mem.benchmarks.policy.loss_curve import loss_curve
 from embodied_mem.benchmarks.policy.run_configs import TrainConfig
 from embodied_mem.cli import compose
 from embodied_mem.cli.main import cli
@@ -41,6 +44,8 @@ def test_a_policy_is_trained_evaluated_and_trained_on(tmp_path: Path) -> None:
     trained = invoke("train", "--json", *TINY, out)
     assert trained["steps"] == 4
     assert trained["task"] == "RearrangeBlock"
+    with Image.open(str(trained["curve"])) as curve:
+        assert curve.width > curve.height > 100
     common = ("episodes=4", "at_once=4", checkpoint, f"out={tmp_path}/eval")
     scored = invoke("eval", "--json", *common)
     assert scored["episodes"] == 4
@@ -59,6 +64,18 @@ def test_a_policy_is_trained_evaluated_and_trained_on(tmp_path: Path) -> None:
         CliRunner().invoke(cli, ["train", *TINY, "training.batch_size=2", out], catch_exceptions=False)
     with pytest.raises(ConfigError, match="blocks 1 to 2"):
         CliRunner().invoke(cli, ["eval", "num_blocks=3", *common], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("num_lessons", [0, 30, 50])
+def test_lessons_and_acting_are_drawn_apart(num_lessons: int) -> None:
+    losses = np.geomspace(1.0, 0.01, 50).tolist()
+    whole = loss_curve(losses, 0)
+    picture = loss_curve(losses, num_lessons)
+    assert picture.shape == whole.shape
+    blank = (picture == 255).all(axis=(0, 2))  # columns with nothing on them
+    middle = slice(len(blank) // 2 - 60, len(blank) // 2 + 20)
+    assert blank[middle].any() == (0 < num_lessons < 50)
+    assert loss_curve([0.0, 1.0], 1).shape == whole.shape  # a loss of 0 has no logarithm
 
 
 def test_without_a_checkpoint_the_command_that_makes_one_is_named(tmp_path: Path) -> None:

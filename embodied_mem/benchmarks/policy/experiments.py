@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS, TEST_SEEDS, Outcome, evaluate
+from embodied_mem.benchmarks.policy.loss_curve import loss_curve
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig, TrainConfig
 from embodied_mem.benchmarks.policy.workplaces import DEMO_DELAYS, workplace_of
 from embodied_mem.benchmarks.suite.statistics import wilson
@@ -24,6 +25,7 @@ from embodied_mem.policy.naming import Naming
 from embodied_mem.policy.naming_lessons import known_words, learn_naming
 from embodied_mem.policy.training import Progress, Trainer, torch_device
 from embodied_mem.policy.training_set import Demonstration, TrainingSet
+from embodied_mem.viz.report import png_bytes
 
 CALIBRATION_EPISODES, CALIBRATION_ROUNDS = 60, 4
 SPARED = 0.015
@@ -99,7 +101,7 @@ def run_training(
     on_demo: Callable[[int], None] = lambda _: None,
     on_step: Callable[[Progress], None] = lambda _: None,
 ) -> Path:
-    """Train as the config says; the checkpoint's path. Beside it lies `curve.json` with the loss at every step.
+    """Train as the config says; the checkpoint's path. Beside it lie `curve.json` with the loss at every step, and its picture.
 
     Trainings that differ in their memory alone take less time with the same `teacher`.
     """
@@ -119,6 +121,8 @@ def run_training(
     if goes_on:
         trainer.resume(checkpoint)
     trainer.run(on_step=on_step, checkpoint=checkpoint)
+    if trainer.losses:
+        (folder / "curve.png").write_bytes(png_bytes(loss_curve(trainer.losses, trainer.num_lessons)))
     (folder / "curve.json").write_text(json.dumps({"loss": [round(one, 5) for one in trainer.losses]}) + "\n")
     return checkpoint
 
