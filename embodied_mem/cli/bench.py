@@ -46,7 +46,7 @@ Examples:
   embodied-mem bench compare outputs/bench/suite.json@last_seen outputs/bench/suite.json@ours
   embodied-mem bench score benchmark=ost predictions=answers.json mode=compat
   embodied-mem bench demos task=PutBlockBack seeds=0:200 out=outputs/demos/put_block_back
-  embodied-mem bench policy-tasks scores=docs/results/policy-tasks.jsonl
+  embodied-mem bench policy-tasks scores=docs/results/policy-tasks.jsonl measure=false
 
 \b
 suite: every combination of task (a name, table or home), policy (skills, expert, random, a checkpoint.pt of
@@ -54,7 +54,8 @@ suite: every combination of task (a name, table or home), policy (skills, expert
 emem, ours, ours_history, ours_now or module:attribute), delay, interference, noise and seeds; strict=false for the published rules;
 processes=2. Called again after a kill it goes on. compare: two results, each a file or file@memory.
 maze: memory=... and seeds=...; object recall in Memory Maze, where memory-maze is installed.
-policy-tasks: task=..., seeds=...; scores=FILE is gone on with: what it has is shown, the rest is measured.
+policy-tasks: task=..., seeds=...; scores=FILE is gone on with: what it has is shown, the rest is measured (many hours)
+unless measure=false.
 """
 
 

@@ -148,7 +148,7 @@ class ContextMaker:
         with _taken(self._own, left_ms() - self._costs_ms[-1]) as is_free:
             if is_free:
                 return self._made(asked, budget, left_ms, num_unread)
-        busy = f"everything: the memory was in use for all of the {budget.ms:g} ms"
+        busy = f"everything: the memory was in use for too long to answer within {budget.ms:g} ms"
         stamp_ns, _ = self._pose(asked.robot)
         return self._given_before(asked, budget) or nothing_of(
             asked.robot, stamp_ns, instruction, self.config, why=busy

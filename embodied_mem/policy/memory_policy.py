@@ -66,9 +66,12 @@ class MemoryPolicyConfig:
 
     def make_memory(self, num_slots: int) -> PolicyMemory | StreamPolicyMemory:
         """An empty memory for so many robots."""
-        if self.bank == "gated" or self.bank == "chunks" or self.bank == "neural":
+        if self.bank in get_args(StreamKind):
             return StreamPolicyMemory(
-                self.bank, num_slots=num_slots, capacity=self.capacity, token_width=self.cognitive_width
+                cast("StreamKind", self.bank),
+                num_slots=num_slots,
+                capacity=self.capacity,
+                token_width=self.cognitive_width,
             )
         return PolicyMemory(
             self.bank_config(num_slots=num_slots, is_cognitive=False),

@@ -13,13 +13,15 @@ import pytest
 from embodied_mem.benchmarks.policy import experiments
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS
 from embodied_mem.benchmarks.policy.experiments import Scores
-from embodied_mem.benchmarks.policy.memory_tasks import FULL, Chosen, chosen
+from embodied_mem.benchmarks.policy.memory_tasks import FULL, Chosen, chosen, run
 from embodied_mem.benchmarks.policy.run_configs import TrainConfig
 from embodied_mem.benchmarks.policy.score_book import ScoreBook
 from embodied_mem.benchmarks.policy.tabletop import _right_choice, demonstrate, make_env
-from embodied_mem.benchmarks.policy.task_experiments import MEMORIES, Experiments, Plan, command, recipe
-from embodied_mem.benchmarks.policy.task_page import task_sections
+from embodied_mem.benchmarks.policy.task_experiments import Experiments
+from embodied_mem.benchmarks.policy.task_page import same_seeds, task_sections
+from embodied_mem.benchmarks.policy.task_plan import MEMORIES, Ask, Plan, command, evaluation_name, recipe
 from embodied_mem.benchmarks.policy.task_rows import GOALS, above_chance, num_significant, task_rows
+from embodied_mem.benchmarks.results import Row
 from embodied_mem.cli import compose
 from embodied_mem.errors import ConfigError, StoreError, UnknownConfigKey
 from embodied_mem.policy.flow_expert import FlowExpertConfig
@@ -74,7 +76,9 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
         rmtree(folder)  # what was scored is neither trained nor scored again
     again = Experiments(plan, tmp_path, ScoreBook(book), told.append)
     again.run_all()
-    assert {row.metric: row for row in task_rows(again)} == rows
+    assert str({row.metric: row for row in task_rows(again)}) == str(
+        rows
+    )  # what is not known equals itself as text
     assert told == []
     lines = book.read_text().splitlines(keepends=True)
     book.write_text("".join(lines[1:]))
@@ -84,14 +88,12 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
     assert told == []
     assert "RearrangeBlock/success" not in partly  # the first line was told of it
     assert rows.keys() - partly.keys() >= {"tasks.success.mean", "RearrangeBlock/failed_recall"}
-    assert {name: rows[name] for name in partly if name in rows} == {
-        name: row for name, row in partly.items() if name in rows
-    }
+    both = rows.keys() & partly.keys()
+    assert {name: rows[name] for name in both} == {name: partly[name] for name in both}
     assert [section.title for section in task_sections(known)] == [
-        "What is measured",
-        "Other memories",
+        "What is measured", "Success with memory and without", "How episodes went", "Success over delay", "Other memories",
         COMMANDS,
-    ]
+    ]  # fmt: skip
     again = Experiments(plan, tmp_path, ScoreBook(book), told.append)
     again.run_all()
     assert "3 of 3" in [line.partition(": step ")[2] for line in told]  # the checkpoint is gone
@@ -111,14 +113,23 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
     assert len(experiments_run.trainings) == 3
 
 
-def test_each_training_names_the_command_that_makes_its_checkpoint(tmp_path: Path) -> None:
-    plan = Experiments(FULL, tmp_path, ScoreBook(tmp_path / "scores.jsonl"), lambda _: None)
+def test_each_training_names_the_command_that_makes_its_checkpoint() -> None:
     for task in FULL.tasks:
         for memory in MEMORIES:
-            wanted = plan.training(task, memory, 2)
+            wanted = FULL.training(task, memory, 2)
             program, verb, *overrides = command(wanted).split()
             assert (program, verb) == ("embodied-mem", "train")
             assert compose.load(TrainConfig, "train", overrides) == wanted
+
+
+def test_no_two_seeds_play_the_same_episodes() -> None:
+    asked = [one.evaluation for one in FULL.planned() if (one.task, one.memory) == ("CountBlinks", "merge")]
+    assert (
+        len(asked) == 3 * (3 + len(FULL.delays)) + 2
+    )  # two more parts of the compute are asked of the first seed
+    assert len({evaluation_name(one) for one in asked}) == len(asked)
+    plain = [one.seed for one in asked if not one.swap and one.compute == 1.0 and one.delay == 2]
+    assert plain == [0, 1, 2]
 
 
 def test_a_book_keeps_scores_and_refuses_what_is_none(tmp_path: Path) -> None:
@@ -131,33 +142,38 @@ def test_a_book_keeps_scores_and_refuses_what_is_none(tmp_path: Path) -> None:
     assert again.find("training", "plain") == scored(2, 4)
     assert again.find("training", "swapped") == scored(1, 4)
     assert again.find("another", "plain") is None
+    (commit,) = again.commits()
+    assert {json.loads(line)["commit"] for line in path.read_text().splitlines()} == {commit}
     for wrong in ("{", "[]", '{"training": "t", "evaluation": "e", "scores": {"task": "t"}}'):
         path.write_text(wrong + "\n")
         with pytest.raises(StoreError, match="line 1"):
             ScoreBook(path)
+    path.write_bytes(b"\xff\n")
+    for no_book in (path, tmp_path):
+        with pytest.raises(StoreError, match="is no book"):
+            ScoreBook(no_book)
 
 
-def test_the_scores_that_are_kept_are_of_trainings_that_this_code_would_run(tmp_path: Path) -> None:
+def test_the_scores_that_are_kept_are_what_this_code_would_measure() -> None:
     """Where this fails, an option changed what is trained: measure again, or take the lines out and their figures out of the docs."""
-    plan = Experiments(FULL, tmp_path, ScoreBook(tmp_path / "scores.jsonl"), lambda _: None)
     wanted = {
-        Path(plan.training(task, memory, seed).out).name
-        for task in FULL.tasks
-        for memory in ("merge", "none", *FULL.others)
-        for seed in FULL.seeds
+        (FULL.training_name(one.task, one.memory, one.seed), evaluation_name(one.evaluation))
+        for one in FULL.planned()
     }
     kept = Path(__file__).parents[2] / "docs" / "results" / "policy-tasks.jsonl"
     lines = [json.loads(line) for line in kept.read_text().splitlines()]
-    assert lines
-    assert {line["training"] for line in lines} <= wanted
-    assert len({(line["training"], line["evaluation"]) for line in lines}) == len(lines)
-    assert not any(line["commit"].endswith("-dirty") for line in lines)
+    names = [(line["training"], line["evaluation"]) for line in lines]
+    assert names
+    assert set(names) <= wanted
+    assert len(set(names)) == len(names)
+    assert not any(str(line["commit"]).endswith(("None", "-dirty")) for line in lines)
 
 
 def test_words_take_a_part_of_the_plan(tmp_path: Path) -> None:
     usual = Chosen(FULL, tmp_path)
     plan, path, measure = chosen(["task=CountBlinks,RearrangeBlock", "seeds=2,1"], usual)
-    assert (list(plan.tasks), plan.seeds, path) == (["CountBlinks", "RearrangeBlock"], (1, 2), tmp_path)
+    assert (list(plan.tasks), plan.seeds, path) == (["RearrangeBlock", "CountBlinks"], (1, 2), tmp_path)
+    assert plan.is_part
     assert (plan.others, plan.computes) == ((), FULL.computes[:1])  # what the first seed alone is asked
     plan, path, measure = chosen(["seeds=0", "scores=book.jsonl", "measure=false"], usual)
     assert (plan.others, plan.computes, path) == (FULL.others, FULL.computes, Path("book.jsonl"))
@@ -166,39 +182,75 @@ def test_words_take_a_part_of_the_plan(tmp_path: Path) -> None:
     for wrong in ("task=CountBlink", "seeds=3", "seeds=", "measure=no"):
         with pytest.raises(ConfigError, match="there is no"):
             chosen([wrong], usual)
-    with pytest.raises(UnknownConfigKey, match="Did you mean 'task'"):
-        chosen(["tasks=CountBlinks"], usual)
+    for wrong in ("scores=", f"scores={tmp_path}"):
+        with pytest.raises(ConfigError, match="names no file"):
+            chosen([wrong], usual)
+    with pytest.raises(ConfigError, match="twice"):
+        chosen(["task=CountBlinks", "task=PutBlockBack"], usual)
+    for wrong in ("tasks=CountBlinks", "task"):
+        with pytest.raises(UnknownConfigKey, match="task"):
+            chosen([wrong], usual)
+
+
+def test_what_is_shown_must_be_there_and_quick_runs_keep_to_themselves(tmp_path: Path) -> None:
+    words = [f"scores={tmp_path}/typo.jsonl", "measure=false"]
+    with pytest.raises(StoreError, match="no scores in"):
+        run(words, quick=False, progress=lambda _: None)
+    with pytest.raises(ConfigError, match="scores of its own"):
+        run(words, quick=True, progress=lambda _: None)
 
 
 def test_rows_over_tasks_have_goals_only_where_every_seed_is_known(tmp_path: Path) -> None:
     book = ScoreBook(tmp_path / "scores.jsonl")
     plan = replace(FULL, tasks={"CountBlinks": FULL.tasks["CountBlinks"]}, seeds=(0, 1))
     known = Experiments(plan, tmp_path, book, lambda _: None, measures=False)
-    assert task_rows(known) == []
-    for seed, (early, late) in enumerate(((180, 190), (200, 160))):
-        training = Path(known.training("CountBlinks", "merge", seed).out).name
-        book.add(training, "episodes-40-delay-1", scored(early, 200))
-        if seed == 0:
-            book.add(training, "episodes-40-delay-512", scored(late, 200))
-    rows = {row.metric: row for row in task_rows(known)}
-    assert rows["tasks/delay_512/loss"].value == pytest.approx((180 - 190) / 200)  # of the seed that has both
-    assert rows["CountBlinks/delay_1"].value == pytest.approx(380 / 400)
-    book.add(
-        Path(known.training("CountBlinks", "merge", 1).out).name, "episodes-40-delay-512", scored(160, 200)
-    )
-    rows = {row.metric: row for row in task_rows(known)}
-    assert rows["tasks.delay_512.loss"].value == pytest.approx(30 / 400)
-    assert rows["tasks.delay_512.loss"].ok is False
-    for seed, evaluation in enumerate(
-        ("episodes-500-delay-2", "episodes-500-delay-2-seed-1")
-    ):  # episodes of its own
-        book.add(Path(known.training("CountBlinks", "none", seed).out).name, evaluation, scored(100, 400))
-    rows = {row.metric: row for row in task_rows(known)}
-    assert rows["CountBlinks/without_memory_committed"].value == 800
-    assert rows["tasks.without_memory.above_chance"].ok
+
+    def add(memory: str, seed: int, ask: Ask, scores: Scores) -> None:
+        book.add(plan.training_name("CountBlinks", memory, seed), evaluation_name(ask(seed)), scores)
+
+    def rows() -> dict[str, Row]:
+        return {row.metric: row for row in task_rows(known)}
+
+    assert rows() == {}
+    add("merge", 0, plan.late(1), scored(180, 200))
+    add("merge", 1, plan.late(1), scored(200, 200))
+    add("merge", 0, plan.late(512), scored(190, 200))
+    assert rows()["tasks/delay_512/loss"].value == pytest.approx(
+        (180 - 190) / 200
+    )  # of the seed that has both
+    assert rows()["CountBlinks/delay_1"].value == pytest.approx(380 / 400)
+    add("merge", 1, plan.late(512), scored(160, 200))
+    assert rows()["tasks.delay_512.loss"].value == pytest.approx(30 / 400)
+    assert rows()["tasks.delay_512.loss"].ok is False
+    for seed in plan.seeds:
+        add("merge", seed, plan.early(0.6), scored(200, 200))
+    assert rows()["tasks.early_exit.compute"].ok is False
+    assert not any(
+        "early_exit" in name and "loss" in name for name in rows()
+    )  # of what it would be is unknown
+    add("merge", 0, plan.plain, scored(190, 200))
+    assert rows()["tasks/early_exit/loss"].value == pytest.approx(-10 / 200)
+    for seed in plan.seeds:
+        add("none", seed, plan.blind, scored(100, 400))
+    assert rows()["CountBlinks/without_memory_committed"].value == 800
+    assert rows()["tasks.without_memory.above_chance"].ok
     assert (
-        rows["tasks/without_memory/committed"].value == 800
+        rows()["tasks/without_memory/committed"].value == 800
     )  # of 400 episodes, where 600 could not be committed
+    part = Experiments(replace(plan, is_part=True), tmp_path, book, lambda _: None, measures=False)
+    assert all(row.goal is None for row in task_rows(part))
+
+
+def test_points_of_a_curve_are_of_the_same_seeds(tmp_path: Path) -> None:
+    book = ScoreBook(tmp_path / "scores.jsonl")
+    known = Experiments(FULL, tmp_path, book, lambda _: None, measures=False)
+    for seed, delays in ((0, (1, 32)), (1, (1, 32, 512)), (2, (1, 512))):
+        for delay in delays:
+            evaluation = evaluation_name(FULL.late(delay)(seed))
+            book.add(FULL.training_name("CountBlinks", "merge", seed), evaluation, scored(100 + seed, 200))
+    points = same_seeds(known, "CountBlinks", [FULL.late(delay) for delay in FULL.delays])
+    assert points == [[scored(101, 200)]] * 3
+    assert same_seeds(known, "CountBlinks", [FULL.early(0.45), FULL.plain]) == []
 
 
 @pytest.mark.mujoco

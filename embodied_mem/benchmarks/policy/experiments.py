@@ -121,8 +121,7 @@ def run_training(
     if goes_on:
         trainer.resume(checkpoint)
     trainer.run(on_step=on_step, checkpoint=checkpoint)
-    if trainer.losses:
-        (folder / "curve.png").write_bytes(png_bytes(loss_curve(trainer.losses, trainer.num_lessons)))
+    (folder / "curve.png").write_bytes(png_bytes(loss_curve(trainer.losses, trainer.num_lessons)))
     (folder / "curve.json").write_text(json.dumps({"loss": [round(one, 5) for one in trainer.losses]}) + "\n")
     return checkpoint
 

@@ -16,6 +16,7 @@ SMOOTHED = 25
 def loss_curve(losses: Sequence[float], num_lessons: int) -> UInt8[np.ndarray, "h w 3"]:
     """The loss over steps, of which the first `num_lessons` are lessons: another loss, so drawn beside the others."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     parts = [("lessons", losses[:num_lessons], 0), ("acting", losses[num_lessons:], num_lessons)]
     shown = [part for part in parts if part[1]]
@@ -29,8 +30,10 @@ def loss_curve(losses: Sequence[float], num_lessons: int) -> UInt8[np.ndarray, "
             steps[size - 1 :], np.convolve(part, np.full(size, 1 / size), "valid"), color="#1f6f8b", lw=2
         )
         axes.set(title=name, xlabel="step", ylabel="loss")
-        axes.set_yscale("log" if min(part) > 0 else "linear")
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter("{x:g}")
+        if min(part) > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
     figure.tight_layout()
     return drawn(figure)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from embodied_mem.benchmarks.policy.score_book import ScoreBook
-from embodied_mem.benchmarks.policy.task_experiments import Experiments, Plan, recipe
+from embodied_mem.benchmarks.policy.task_experiments import Experiments
 from embodied_mem.benchmarks.policy.task_page import task_sections
+from embodied_mem.benchmarks.policy.task_plan import Plan, recipe
 from embodied_mem.benchmarks.policy.task_rows import task_rows
 from embodied_mem.benchmarks.results import BenchmarkResult
-from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+from embodied_mem.errors import ConfigError, StoreError, UnknownConfigKey, did_you_mean
 
 FOLDER = Path("outputs/bench/policy-tasks")
 WORDS = ("task", "seeds", "scores", "measure")
@@ -50,23 +51,29 @@ def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -
 
     Of `words`, `task=A,B` and `seeds=0,1` take a part of the plan; `scores=FILE` is the book of scores to go on with, and
     `measure=false` shows what it has.
+
+    Raises:
+        UnknownConfigKey, ConfigError: as for `chosen`; or a quick run is to go on with scores.
+        StoreError: the book cannot be read, or nothing is measured and there is none.
     """
     folder = FOLDER / ("quick" if quick else "full")
     plan, path, measure = chosen(words, Chosen(QUICK if quick else FULL, folder / "scores.jsonl"))
-    experiments = Experiments(plan, folder, ScoreBook(path), progress, measures=measure)
+    if quick and path.parent != folder:
+        raise ConfigError(f"a --quick run keeps scores of its own; leave scores={path} out, or --quick.")
+    book = ScoreBook(path)
+    if not measure and not book:
+        raise StoreError(f"there are no scores in {path}; name the file that has some, as scores=FILE.")
+    experiments = Experiments(plan, folder, book, progress, measures=measure)
     experiments.run_all()
     rows = task_rows(experiments)
     config = {
-        "quick": quick, "scores": str(path), **{name: value for name, value in asdict(plan).items() if name != "seeds"},
+        "quick": quick, "scores": str(path), "measure": measure, "measured_at": book.commits(),
+        **{name: value for name, value in asdict(plan).items() if name != "seeds"},
         "trainings": experiments.trainings,
     }  # fmt: skip
     return BenchmarkResult(
-        name="policy-tasks",
-        rows=tuple(rows),
-        config=config,
-        seeds=plan.seeds,
-        sections=task_sections(experiments),
-    )
+        name="policy-tasks", rows=tuple(rows), config=config, seeds=plan.seeds, sections=task_sections(experiments)
+    )  # fmt: skip
 
 
 def chosen(words: Sequence[str], usual: Chosen) -> Chosen:
@@ -74,36 +81,47 @@ def chosen(words: Sequence[str], usual: Chosen) -> Chosen:
 
     Raises:
         UnknownConfigKey: a key that there is not, with the nearest one.
-        ConfigError: a task or seed that the plan has not, or measure= something else than true or false.
+        ConfigError: a key twice; a task or seed that the plan has not; no file; or measure= something else than true or false.
     """
+    values = dict(_pair(word) for word in words)
+    if len(values) < len(words):
+        raise ConfigError(
+            f"{' '.join(words)!r} has a key twice; lists are given as in task=CountBlinks,PutBlockBack."
+        )
     plan, scores, measure = usual
-    for word in words:
-        key, _, text = word.partition("=")
-        match key:
-            case "task":
-                tasks = {name: plan.tasks[name] for name in _known("task", text.split(","), list(plan.tasks))}
-                plan = replace(plan, tasks=tasks)
-            case "seeds":
-                plan = _of_seeds(plan, _known("seed", text.split(","), list(map(str, plan.seeds))))
-            case "scores":
-                scores = Path(text)
-            case "measure":
-                (value,) = _known("value of measure", [text], ["true", "false"])
-                measure = value == "true"
-            case _:
-                raise UnknownConfigKey(
-                    f"bench policy-tasks does not take {word!r}; it takes {', '.join(f'{key}=...' for key in WORDS)}."
-                    f"{did_you_mean(key, WORDS)}"
-                )
-    return Chosen(plan, scores, measure)
+    if "task" in values:
+        names = _known("task", values["task"].split(","), list(plan.tasks))
+        tasks = {name: recipe for name, recipe in plan.tasks.items() if name in names}
+        plan = replace(plan, tasks=tasks, is_part=len(tasks) < len(plan.tasks))
+    if "seeds" in values:
+        plan = _of_seeds(plan, _known("seed", values["seeds"].split(","), list(map(str, plan.seeds))))
+    if "scores" in values:
+        scores = Path(values["scores"])
+        if not values["scores"] or scores.is_dir():
+            raise ConfigError(
+                f"scores={values['scores']} names no file; give one such as scores=scores.jsonl."
+            )
+    if "measure" in values:
+        (value,) = _known("value of measure", [values["measure"]], ["true", "false"])
+        measure = value == "true"
+    return Chosen(plan, scores, measure)  # fmt: skip
+
+
+def _pair(word: str) -> tuple[str, str]:
+    key, is_pair, text = word.partition("=")
+    if not is_pair or key not in WORDS:
+        raise UnknownConfigKey(
+            f"bench policy-tasks does not take {word!r}; it takes {', '.join(f'{key}=...' for key in WORDS)}."
+            f"{did_you_mean(key, WORDS)}"
+        )
+    return key, text
 
 
 def _of_seeds(plan: Plan, names: Sequence[str]) -> Plan:
     """What is asked of the first seed alone is not asked of another one."""
     seeds = tuple(seed for seed in plan.seeds if str(seed) in names)
-    if plan.seeds[0] in seeds:
-        return replace(plan, seeds=seeds)
-    return replace(plan, seeds=seeds, others=(), computes=plan.computes[:1])
+    part = replace(plan, seeds=seeds, is_part=plan.is_part or len(seeds) < len(plan.seeds))
+    return part if plan.seeds[0] in seeds else replace(part, others=(), computes=plan.computes[:1])
 
 
 def _known(key: str, names: Sequence[str], known: Sequence[str]) -> Sequence[str]:

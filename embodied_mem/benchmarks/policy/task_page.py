@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from embodied_mem.benchmarks.policy.experiments import Scores
+from embodied_mem.benchmarks.policy.run_configs import EvalConfig
 from embodied_mem.benchmarks.policy.task_experiments import Experiments
+from embodied_mem.benchmarks.policy.task_plan import Ask, Plan
 from embodied_mem.benchmarks.policy.task_rows import FAILURES, committed_share, compute_of, mean_known, share
 from embodied_mem.viz.figures import drawn
 from embodied_mem.viz.report import Picture, Section, Table, Text
@@ -28,31 +30,45 @@ WHOLE, ALONE, CHANCE = "#1f6f8b", "#c9a227", "#555555"
 
 def task_sections(experiments: Experiments) -> list[Section]:
     """The sections, of what is known."""
-    found: list[Section] = [Text(title="What is measured", text=ABOUT)]
-    if any(experiments.of_seeds(task, "merge", experiments.plain) for task in experiments.plan.tasks):
-        found += [
-            Picture(
-                title="Success with memory and without", image=_bars(experiments),
-                caption="Each dot is a training seed; the dashed line is chance.",
-            ),
-            _table(experiments),
-            *_curves(experiments),
-        ]  # fmt: skip
-    return [*found, *_other_memories(experiments), _commands(experiments)]
+    commits = experiments.book.commits()
+    measured_at = f"\n\nScores were measured at {', '.join(commits)}." if commits else ""
+    return [
+        Text(title="What is measured", text=ABOUT + measured_at),
+        *_success(experiments),
+        *_curves(experiments),
+        *_other_memories(experiments),
+        _commands(experiments),
+    ]
+
+
+def _success(experiments: Experiments) -> list[Section]:
+    """The bars and the table, where episodes with memory or without are known."""
+    plan = experiments.plan
+    is_known = any(
+        experiments.of_seeds(task, memory, ask)
+        for task in plan.tasks
+        for memory, ask in (("merge", plan.plain), ("none", plan.blind))
+    )
+    picture = "Success with memory and without"
+    caption = "Each dot is a training seed; the dashed line is chance."
+    return (
+        [Picture(title=picture, image=_bars(experiments), caption=caption), _table(experiments)]
+        if is_known
+        else []
+    )
 
 
 def _table(experiments: Experiments) -> Table:
     """How episodes went, task by task."""
-    rows = []
-    for task in experiments.plan.tasks:
-        runs = experiments.of_seeds(task, "merge", experiments.plain)
-        swapped = experiments.of_seeds(task, "merge", experiments.swapped)
-        blind = experiments.of_blind(task)
-        if runs:
+    plan, rows = experiments.plan, []
+    for task in plan.tasks:
+        runs, swapped = (experiments.of_seeds(task, "merge", ask) for ask in (plan.plain, plan.swapped))
+        blind = experiments.of_seeds(task, "none", plan.blind)
+        if runs or blind:
             rows.append((
-                task, f"{runs[0].chance:.3g}", _each([share([one]) for one in runs]), _each([mean_known([one.swapped]) for one in swapped]),
+                task, f"{(runs or blind)[0].chance:.3g}", _each([share([one]) for one in runs]), _each([mean_known([one.swapped]) for one in swapped]),
                 f"{committed_share(blind):.3f} of {sum(one.committed for one in blind)}" if blind else "",
-                *(str(sum(one.failures.get(kind, 0) for one in runs)) for kind in FAILURES),
+                *(str(sum(one.failures.get(kind, 0) for one in runs)) if runs else "" for kind in FAILURES),
             ))  # fmt: skip
     return Table(
         title="How episodes went", rows=rows,
@@ -90,12 +106,12 @@ def _bars(experiments: Experiments) -> UInt8[np.ndarray, "h w 3"]:
     """Two bars a task, with a dot for every seed."""
     from matplotlib.figure import Figure
 
-    tasks = list(experiments.plan.tasks)
+    plan, tasks = experiments.plan, list(experiments.plan.tasks)
     figure = Figure(figsize=(7.6, 1.1 + 0.5 * len(tasks)), dpi=110)
     axes = figure.add_subplot()
     for row, task in enumerate(tasks):
-        runs = experiments.of_seeds(task, "merge", experiments.plain)
-        blind = experiments.of_blind(task)
+        runs = experiments.of_seeds(task, "merge", plan.plain)
+        blind = experiments.of_seeds(task, "none", plan.blind)
         for offset, colour, shares in (
             (-0.19, WHOLE, [share([one]) for one in runs]),
             (0.19, ALONE, [committed_share([one]) for one in blind if one.committed]),
@@ -103,8 +119,8 @@ def _bars(experiments: Experiments) -> UInt8[np.ndarray, "h w 3"]:
             if shares:
                 axes.barh(row + offset, float(np.mean(shares)), height=0.34, color=colour, alpha=0.75)
                 axes.plot(shares, np.full(len(shares), row + offset), "o", ms=3, color="black")
-        if runs:
-            axes.plot([runs[0].chance] * 2, [row - 0.4, row + 0.4], ls="--", color=CHANCE, lw=1.2)
+        if runs or blind:
+            axes.plot([(runs or blind)[0].chance] * 2, [row - 0.4, row + 0.4], ls="--", color=CHANCE, lw=1.2)
     axes.set(yticks=range(len(tasks)), yticklabels=tasks, xlim=(0.0, 1.02), xlabel="success")
     axes.invert_yaxis()
     for name, colour in (("with memory", WHOLE), ("without, of episodes with a choice", ALONE)):
@@ -118,22 +134,36 @@ def _bars(experiments: Experiments) -> UInt8[np.ndarray, "h w 3"]:
 
 def _curves(experiments: Experiments) -> list[Section]:
     """Success over delay and over compute, where there is more than one point."""
-    plan, tasks = experiments.plan, experiments.plan.tasks
-    late = {
-        task: [(float(delay), runs) for delay in plan.delays if (runs := experiments.of_seeds(task, "merge", experiments.late(delay)))]
-        for task in tasks
-    }  # fmt: skip
-    early = {
-        task: [
-            *((compute_of(runs), runs) for compute in sorted(plan.computes) if (runs := experiments.of_compute(task, compute))),
-            *((1.0, runs) for runs in [experiments.of_seeds(task, "merge", experiments.plain)] if runs),
-        ]
-        for task in tasks
-    }  # fmt: skip
+    plan = experiments.plan
+    late: list[Ask] = [plan.late(delay) for delay in plan.delays]
+    early: list[Ask] = [*(plan.early(compute) for compute in sorted(plan.computes)), plan.plain]
+    delays = {task: same_seeds(experiments, task, late) for task in plan.tasks}
+    computes = {task: same_seeds(experiments, task, early) for task in plan.tasks}
+    over_delay = {
+        task: list(zip(map(float, plan.delays), of, strict=True)) for task, of in delays.items() if of
+    }
+    over_compute = {task: [(compute_of(runs), runs) for runs in of] for task, of in computes.items() if of}
     return [
-        *_curve("delay", "steps between cue and choice", late, is_log=True),
-        *_curve("compute", "part of the expert's blocks that was run", early, is_log=False),
+        *_curve("delay", "steps between cue and choice", over_delay, is_log=True),
+        *_curve("compute", "part of the expert's blocks that was run", over_compute, is_log=False),
     ]
+
+
+def same_seeds(experiments: Experiments, task: str, asks: Sequence[Ask]) -> list[list[Scores]]:
+    """What each of them gave, of the training seeds that have all of them: seeds differ more than points of a curve do."""
+    seeds = tuple(
+        seed
+        for seed in experiments.plan.seeds
+        if _is_asked(experiments.plan, seed, [ask(seed) for ask in asks])
+    )
+    found = [experiments.by_seed(task, "merge", ask, seeds) for ask in asks]
+    common = set(seeds).intersection(*found)
+    return [[of[seed] for seed in sorted(common)] for of in found] if common else []
+
+
+def _is_asked(plan: Plan, seed: int, evaluations: Sequence[EvalConfig]) -> bool:
+    asked = plan.of_memory(seed)
+    return all(one in asked for one in evaluations)
 
 
 def _curve(
@@ -160,7 +190,8 @@ def _curve(
     axes.set(xlabel=label, ylabel="success", ylim=(-0.02, 1.04))
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.tight_layout()
-    return [Picture(title=f"Success over {title}", image=drawn(figure))]
+    caption = "Each task's points are of the same training seeds: those of which all are known."
+    return [Picture(title=f"Success over {title}", image=drawn(figure), caption=caption)]
 
 
 def _each(values: Sequence[float]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from embodied_mem.benchmarks.policy.experiments import Scores
-from embodied_mem.benchmarks.policy.run_configs import EvalConfig
 from embodied_mem.benchmarks.policy.task_experiments import Experiments
+from embodied_mem.benchmarks.policy.task_plan import Ask
 from embodied_mem.benchmarks.results import Goal, Row, measured
 from embodied_mem.benchmarks.suite.statistics import wilson
 
@@ -28,8 +29,9 @@ FAILURES = ("recall", "motor", "no_commit")
 
 
 def task_rows(experiments: Experiments) -> list[Row]:
-    """All that the plan asks for; what has not been run yet is run. Where nothing is to be run, the rows of what is known: those over
-    tasks have goals only where they are whole.
+    """All that the plan asks for; what has not been run yet is run. Where nothing is to be run, the rows of what is known.
+
+    Rows over tasks have goals only where they are of every task and seed of the whole plan.
     """
     rows = [
         *_over_tasks(experiments),
@@ -40,69 +42,95 @@ def task_rows(experiments: Experiments) -> list[Row]:
 
 def _over_tasks(experiments: Experiments) -> list[Row]:
     """The rows that have goals."""
-    plain, early = experiments.plain, experiments.early(experiments.plan.computes[0])
+    plan = experiments.plan
+    early, delays = plan.early(plan.computes[0]), plan.delays
     with_memory, left, swapped = (
-        _of_tasks(experiments, evaluation) for evaluation in (plain, early, experiments.swapped)
+        _of_tasks(experiments, "merge", ask) for ask in (plan.plain, early, plan.swapped)
     )
-    blind = [experiments.of_blind(task) for task in experiments.plan.tasks]
-    known_blind = [runs for runs in blind if runs]
-    shares = [share(runs) for runs in with_memory if runs]
-    found = {
-        "tasks.success.mean": (_mean(shares), with_memory),
-        "tasks.success.worst": (min(shares, default=np.nan), with_memory),
-        "tasks.without_memory.above_chance": (_num_above_chance(known_blind), blind),
-        COMMITTED: (min(map(_num_committed, known_blind), default=np.nan), blind),
-        "tasks.swapped.followed": (mean_known([one.swapped for runs in swapped for one in runs]), swapped),
-        "tasks.early_exit.loss": (_mean(_losses(experiments, plain, early)), left),
-        "tasks.early_exit.compute": (compute_of([one for runs in left for one in runs]), left),
-        **_delay_losses(experiments),
-    }
-    return [
-        measured(GOALS, _named(experiments, name, of_tasks), value)
-        for name, (value, of_tasks) in found.items()
+    blind = _of_tasks(experiments, "none", plan.blind)
+    shares = [share(runs) for runs in with_memory.known]
+    rows = [
+        with_memory.row("tasks.success.mean", _mean(shares)),
+        with_memory.row("tasks.success.worst", min(shares, default=np.nan)),
+        blind.row("tasks.without_memory.above_chance", _num_above_chance(blind.known)),
+        _committed_row(blind),
+        swapped.row("tasks.swapped.followed", mean_known([one.swapped for one in swapped.pooled])),
+        _loss_row(experiments, "tasks.early_exit.loss", plan.plain, early),
+        left.row("tasks.early_exit.compute", compute_of(left.pooled)),
     ]
+    if len(delays) > 1:
+        name, asks = f"tasks.delay_{delays[-1]}", (plan.late(delays[0]), plan.late(delays[-1]))
+        rows.append(_loss_row(experiments, f"{name}.loss", *asks))
+        rows.append(
+            measured(
+                GOALS,
+                f"{name}.worst_loss".replace(".", "/"),
+                max(_losses(experiments, *asks), default=np.nan),
+            )
+        )
+    return rows  # fmt: skip
 
 
-def _named(experiments: Experiments, name: str, of_tasks: Sequence[Sequence[Scores]]) -> str:
-    """As rows are named: with dots where there is a goal, which takes all tasks and seeds, and as many episodes as are to be committed."""
-    is_whole = all(len(runs) == len(experiments.plan.seeds) for runs in of_tasks)
-    fewest = min(sum(one.episodes for one in runs) for runs in of_tasks)
-    is_enough = name != COMMITTED or fewest >= GOALS[name].value
-    return name if name in GOALS and is_whole and is_enough else name.replace(".", "/")
+@dataclass(frozen=True)
+class _OfTasks:
+    """The scores of every task's training seeds, and whether all are known."""
+
+    of_tasks: list[list[Scores]]
+    is_whole: bool
+
+    @property
+    def known(self) -> list[list[Scores]]:
+        """Those of tasks that have some."""
+        return [runs for runs in self.of_tasks if runs]
+
+    @property
+    def pooled(self) -> list[Scores]:
+        return [one for runs in self.of_tasks for one in runs]
+
+    def row(self, name: str, value: float) -> Row:
+        """With its goal where all is known; with slashes in place of dots where not."""
+        has_goal = self.is_whole and name in GOALS
+        return measured(GOALS, name if has_goal else name.replace(".", "/"), value)
 
 
-def _of_tasks(experiments: Experiments, evaluation: EvalConfig) -> list[list[Scores]]:
-    """The scores of every task's training seeds."""
-    return [experiments.of_seeds(task, "merge", evaluation) for task in experiments.plan.tasks]
+def _of_tasks(experiments: Experiments, memory: str, ask: Ask) -> _OfTasks:
+    plan = experiments.plan
+    found = [experiments.of_seeds(task, memory, ask) for task in plan.tasks]
+    return _OfTasks(found, not plan.is_part and all(len(runs) == len(plan.seeds) for runs in found))
 
 
-def _losses(experiments: Experiments, first: EvalConfig, second: EvalConfig) -> list[float]:
-    """What the second way of evaluating loses of each task's success, by the same policies."""
-    of_tasks = (experiments.of_both(task, "merge", first, second) for task in experiments.plan.tasks)
-    return [share([a for a, _ in both]) - share([b for _, b in both]) for both in of_tasks if both]
+def _committed_row(blind: _OfTasks) -> Row:
+    """The fewest episodes with a choice; there is a goal only where as many were played."""
+    is_enough = all(sum(one.episodes for one in runs) >= GOALS[COMMITTED].value for runs in blind.of_tasks)
+    fewest = min(map(_num_committed, blind.known), default=np.nan)
+    return _OfTasks(blind.of_tasks, blind.is_whole and is_enough).row(COMMITTED, fewest)
 
 
-def _delay_losses(experiments: Experiments) -> dict[str, tuple[float, list[list[Scores]]]]:
-    """What the longest delay costs, on average and at worst; the fewest episodes are run there."""
-    delays = experiments.plan.delays
-    if len(delays) < 2:
-        return {}
-    first, longest = experiments.late(delays[0]), experiments.late(delays[-1])
-    losses, of_tasks = _losses(experiments, first, longest), _of_tasks(experiments, longest)
-    name = f"tasks.delay_{delays[-1]}"
-    return {
-        f"{name}.loss": (_mean(losses), of_tasks),
-        f"{name}.worst_loss": (max(losses, default=np.nan), of_tasks),
-    }
+def _loss_row(experiments: Experiments, name: str, first: Ask, second: Ask) -> Row:
+    """What the second way of evaluating loses, on average over tasks."""
+    both = (_of_tasks(experiments, "merge", ask) for ask in (first, second))
+    is_whole = all(one.is_whole for one in both)
+    return _OfTasks([], is_whole).row(name, _mean(_losses(experiments, first, second)))
+
+
+def _losses(experiments: Experiments, first: Ask, second: Ask) -> list[float]:
+    """What the second way of evaluating loses of each task's success, of the seeds that were evaluated in both."""
+    losses = []
+    for task in experiments.plan.tasks:
+        a, b = (experiments.by_seed(task, "merge", ask) for ask in (first, second))
+        seeds = a.keys() & b.keys()
+        if seeds:
+            losses.append(share([a[seed] for seed in seeds]) - share([b[seed] for seed in seeds]))
+    return losses
 
 
 def _of_task(experiments: Experiments, task: str) -> list[Row]:
     """A task's rows."""
     plan = experiments.plan
-    runs = experiments.of_seeds(task, "merge", experiments.plain)
-    blind = experiments.of_blind(task)
+    runs = experiments.of_seeds(task, "merge", plan.plain)
+    blind = experiments.of_seeds(task, "none", plan.blind)
     chance = (runs or blind)[0].chance if runs or blind else None
-    swapped = experiments.of_seeds(task, "merge", experiments.swapped)
+    swapped = experiments.of_seeds(task, "merge", plan.swapped)
     return [
         measured(GOALS, f"{task}/success", share(runs), interval=_interval(runs), baseline=chance),
         measured(GOALS, f"{task}/without_memory_of_committed", committed_share(blind), baseline=chance),
@@ -110,7 +138,7 @@ def _of_task(experiments: Experiments, task: str) -> list[Row]:
         measured(GOALS, f"{task}/swapped", mean_known([one.swapped for one in swapped])),
         *(row for compute in plan.computes for row in _early_exit_rows(experiments, task, compute)),
         *(
-            measured(GOALS, f"{task}/delay_{delay}", share(experiments.of_seeds(task, "merge", experiments.late(delay))))
+            measured(GOALS, f"{task}/delay_{delay}", share(experiments.of_seeds(task, "merge", plan.late(delay))))
             for delay in plan.delays
         ),
         *(
@@ -123,7 +151,8 @@ def _of_task(experiments: Experiments, task: str) -> list[Row]:
 
 def _early_exit_rows(experiments: Experiments, task: str, compute: float) -> list[Row]:
     """Success of decisions that leave early, and the compute that they took."""
-    runs = experiments.of_compute(task, compute)
+    plan = experiments.plan
+    runs = experiments.of_seeds(task, "merge", plan.early(compute), plan.seeds_of(compute))
     name = f"{task}/early_exit_{compute:g}"
     return [measured(GOALS, name, share(runs)), measured(GOALS, f"{name}_compute", compute_of(runs))]
 
@@ -159,7 +188,9 @@ def share(runs: Sequence[Scores]) -> float:
 
 
 def committed_share(runs: Sequence[Scores]) -> float:
-    return sum(one.successes for one in runs) / max(1, _num_committed(runs)) if runs else float("nan")
+    """Of the episodes with a choice, those with the right one; NaN where there is none."""
+    committed = _num_committed(runs)
+    return sum(one.successes for one in runs) / committed if committed else float("nan")
 
 
 def _num_committed(runs: Sequence[Scores]) -> int:

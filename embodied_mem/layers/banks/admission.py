@@ -144,6 +144,15 @@ def check_number(name: str, number: int) -> None:
         raise InvalidMessage(f"{name} is {number!r}; ask for a whole number, 0 or more.")
 
 
+def check_replay(stream: Tensor, seconds: Tensor) -> None:
+    """Refuse to replay a stream without a time for each of its steps."""
+    if seconds.shape != stream.shape[:2]:
+        raise InvalidMessage(
+            f"replayed got a stream of shape {tuple(stream.shape)} with times of shape {tuple(seconds.shape)}; give one time in "
+            "seconds for each step of each row."
+        )
+
+
 def forget(rows: Int64[Tensor, "b"], *tables: Tensor) -> None:
     """Zero these rows, so that what is saved depends on nothing that was there before."""
     for table in tables:

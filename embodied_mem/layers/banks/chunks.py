@@ -20,7 +20,7 @@ from torch.nn.functional import pad
 
 from embodied_mem.errors import ConfigError
 from embodied_mem.layers.banks._attention import NEVER_ATTENDED, attend
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_of
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_replay, forget, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion, RetrievalLayer, TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -120,7 +120,12 @@ class ChunkMemory(nn.Module):
     def replayed(
         self, stream: Float[Tensor, "b t n d"], seconds: Float[Tensor, "b t"]
     ) -> Float[Tensor, "b t n d"]:
-        """What `step` would give at every step of whole episodes from their beginning, with gradients through all of it."""
+        """What `step` would give at every step of whole episodes from their beginning, with gradients through all of it.
+
+        Raises:
+            InvalidMessage: times that are not as many as the steps.
+        """
+        check_replay(stream, seconds)
         size, num_steps = self.config.chunk_steps, stream.shape[1]
         steps = torch.arange(num_steps, device=stream.device)
         num_chunks = -(-num_steps // size)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from embodied_mem.errors import ConfigError
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, forget, newest_of
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_replay, forget, newest_of
 from embodied_mem.layers.banks.blocks import TimeEmbedding
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 from embodied_mem.layers.banks.provenance import Provenance
@@ -172,7 +172,12 @@ class GatedMemory(nn.Module):
     def replayed(
         self, stream: Float[Tensor, "b t n d"], seconds: Float[Tensor, "b t"]
     ) -> Float[Tensor, "b t n d"]:
-        """What `step` would give at every step of whole episodes from their beginning, with gradients through all of it."""
+        """What `step` would give at every step of whole episodes from their beginning, with gradients through all of it.
+
+        Raises:
+            InvalidMessage: times that are not as many as the steps.
+        """
+        check_replay(stream, seconds)
         steps = torch.arange(stream.shape[1], device=stream.device)
         earlier = (
             steps[:, None] - 1 - torch.arange(min(self.config.memory_steps, len(steps)), device=stream.device)

@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import normalize, silu
 
-from embodied_mem.errors import ConfigError, InvalidMessage
-from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_number, newest_of
+from embodied_mem.errors import ConfigError
+from embodied_mem.layers.banks.admission import Admitted, SlotClock, check_number, check_replay, newest_of
 from embodied_mem.layers.banks.blocks import GateFusion
 from embodied_mem.layers.banks.protocol import Newest, Slots, Source, Stamps
 
@@ -121,11 +121,7 @@ class NeuralMemory(nn.Module):
         Raises:
             InvalidMessage: times that are not as many as the steps.
         """
-        if seconds.shape != stream.shape[:2]:
-            raise InvalidMessage(
-                f"replayed got a stream of shape {tuple(stream.shape)} with times of shape {tuple(seconds.shape)}; give one time in "
-                "seconds for each step of each row."
-            )
+        check_replay(stream, seconds)
         state, outputs = self._first_state(len(stream)), []
         elapsed_s = torch.cat([torch.zeros_like(seconds[:, :1]), seconds.diff(dim=1).clamp(min=0.0)], dim=1)
         for seen, elapsed in zip(stream.unbind(1), elapsed_s.unbind(1), strict=True):

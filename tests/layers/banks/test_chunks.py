@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from embodied_mem.errors import ConfigError
+from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.layers.banks.chunks import ChunkMemory, ChunkMemoryConfig
 from embodied_mem.testing.bank_contract import check_bank
 
@@ -131,3 +131,10 @@ def test_summaries_are_read_newest_first_with_the_stamps_of_this_stream_alone() 
         memory.reset()
         memory.step(torch.ones(1, 1, 8), 3 * SECOND_NS)
     assert memory.newest(0, 10).last_ns.tolist() == [3 * SECOND_NS]
+
+
+def test_a_replay_has_a_time_for_every_step() -> None:
+    with pytest.raises(InvalidMessage, match="one time"):
+        ChunkMemory(ChunkMemoryConfig(token_width=8)).replayed(
+            torch.randn(3, 4, 1, 8), torch.arange(4.0)[None]
+        )

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from embodied_mem.errors import ConfigError
+from embodied_mem.errors import ConfigError, InvalidMessage
 from embodied_mem.layers.banks import GatedMemory, GatedMemoryConfig
 from embodied_mem.layers.banks.gated import GatedLayer, GruGate
 from embodied_mem.testing.bank_contract import check_bank
@@ -161,3 +161,8 @@ def test_the_newest_steps_are_read_as_they_came_in() -> None:
     newest = memory.newest(2, 10)
     assert newest.tokens[:, 0].tolist() == [5.0, 4.0, 3.0, 2.0]
     assert (newest.last_ns // SECOND_NS).tolist() == [5, 4, 3, 2]
+
+
+def test_a_replay_has_a_time_for_every_step() -> None:
+    with pytest.raises(InvalidMessage, match="one time"):
+        make().replayed(torch.randn(3, 4, 2, 8), torch.arange(4.0)[None])
