@@ -17,9 +17,9 @@ from embodied_mem.benchmarks.suite.play_out import make_memory
 from embodied_mem.benchmarks.suite.protocol import TaskMemory
 from embodied_mem.benchmarks.suite.seeing import MIN_PIXELS
 from embodied_mem.benchmarks.suite.settings import parse_settings
+from embodied_mem.benchmarks.words import read_pair
 from embodied_mem.envs.memory_maze import FORWARD, LEFT, RIGHT, STEP_NS, MemoryMazeEnv
 from embodied_mem.envs.sources import FrameSource
-from embodied_mem.errors import UnknownConfigKey, did_you_mean
 from embodied_mem.messages import Frame
 
 WORDS = ("memory", "seeds")
@@ -110,11 +110,8 @@ def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -
         UnknownConfigKey: other words.
         MissingExtra: memory-maze is not installed.
     """
-    for key in (word.partition("=")[0] for word in words):
-        if key not in WORDS:
-            raise UnknownConfigKey(
-                f"bench maze does not take {key!r}; it takes {WORDS}.{did_you_mean(key, WORDS)}"
-            )
+    for word in words:
+        read_pair(word, "maze", WORDS)
     settings = parse_settings([*DEFAULTS, *words])
     walks: list[dict[str, Recall]] = []
     num_steps = QUICK_STEPS if quick else NUM_STEPS

@@ -19,6 +19,7 @@ from embodied_mem.benchmarks.evaluators import (
 )
 from embodied_mem.benchmarks.evaluators.modes import MODES, Mode
 from embodied_mem.benchmarks.results import BenchmarkResult, Row
+from embodied_mem.benchmarks.words import read_pair
 from embodied_mem.errors import ConfigError, did_you_mean
 
 KEYS = ("benchmark", "predictions", "truth", "mode")
@@ -44,14 +45,7 @@ def run(words: Sequence[str], *, quick: bool, progress: Callable[[str], None]) -
 
 
 def _given(words: Sequence[str], quick: bool) -> dict[str, str]:
-    given = {}
-    for word in words:
-        key, is_pair, value = word.partition("=")
-        if not is_pair or key not in KEYS:
-            raise ConfigError(
-                f"bench score does not take {word!r}; it takes {KEYS}.{did_you_mean(key, KEYS)}"
-            )
-        given[key] = value
+    given = dict(read_pair(word, "score", KEYS) for word in words)
     if quick:
         raise ConfigError("bench score reads a whole file; leave --quick out.")
     return given

@@ -18,7 +18,8 @@ from embodied_mem.benchmarks.policy.task_page import task_sections
 from embodied_mem.benchmarks.policy.task_plan import Plan, recipe
 from embodied_mem.benchmarks.policy.task_rows import task_rows
 from embodied_mem.benchmarks.results import BenchmarkResult
-from embodied_mem.errors import ConfigError, StoreError, UnknownConfigKey, did_you_mean
+from embodied_mem.benchmarks.words import check_known, read_pair
+from embodied_mem.errors import ConfigError, StoreError
 
 FOLDER = Path("outputs/bench/policy-tasks")
 WORDS = ("task", "seeds", "scores", "measure")
@@ -83,18 +84,21 @@ def chosen(words: Sequence[str], usual: Chosen) -> Chosen:
         UnknownConfigKey: a key that there is not, with the nearest one.
         ConfigError: a key twice; a task or seed that the plan has not; no file; or measure= something else than true or false.
     """
-    values = dict(_pair(word) for word in words)
+    values = dict(read_pair(word, "policy-tasks", WORDS) for word in words)
     if len(values) < len(words):
         raise ConfigError(
             f"{' '.join(words)!r} has a key twice; lists are given as in task=CountBlinks,PutBlockBack."
         )
     plan, scores, measure = usual
     if "task" in values:
-        names = _known("task", values["task"].split(","), list(plan.tasks))
+        names = values["task"].split(",")
+        check_known("task", names, plan.tasks)
         tasks = {name: recipe for name, recipe in plan.tasks.items() if name in names}
         plan = replace(plan, tasks=tasks, is_part=len(tasks) < len(plan.tasks))
     if "seeds" in values:
-        plan = _of_seeds(plan, _known("seed", values["seeds"].split(","), list(map(str, plan.seeds))))
+        names = values["seeds"].split(",")
+        check_known("seed", names, map(str, plan.seeds))
+        plan = _of_seeds(plan, names)
     if "scores" in values:
         scores = Path(values["scores"])
         if not values["scores"] or scores.is_dir():
@@ -102,19 +106,9 @@ def chosen(words: Sequence[str], usual: Chosen) -> Chosen:
                 f"scores={values['scores']} names no file; give one such as scores=scores.jsonl."
             )
     if "measure" in values:
-        (value,) = _known("value of measure", [values["measure"]], ["true", "false"])
-        measure = value == "true"
-    return Chosen(plan, scores, measure)  # fmt: skip
-
-
-def _pair(word: str) -> tuple[str, str]:
-    key, is_pair, text = word.partition("=")
-    if not is_pair or key not in WORDS:
-        raise UnknownConfigKey(
-            f"bench policy-tasks does not take {word!r}; it takes {', '.join(f'{key}=...' for key in WORDS)}."
-            f"{did_you_mean(key, WORDS)}"
-        )
-    return key, text
+        check_known("value of measure", [values["measure"]], ["true", "false"])
+        measure = values["measure"] == "true"
+    return Chosen(plan, scores, measure)
 
 
 def _of_seeds(plan: Plan, names: Sequence[str]) -> Plan:
@@ -122,10 +116,3 @@ def _of_seeds(plan: Plan, names: Sequence[str]) -> Plan:
     seeds = tuple(seed for seed in plan.seeds if str(seed) in names)
     part = replace(plan, seeds=seeds, is_part=plan.is_part or len(seeds) < len(plan.seeds))
     return part if plan.seeds[0] in seeds else replace(part, others=(), computes=plan.computes[:1])
-
-
-def _known(key: str, names: Sequence[str], known: Sequence[str]) -> Sequence[str]:
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"there is no {key} {name!r}; there are {known}.{did_you_mean(name, known)}")
-    return names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import product
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 from embodied_mem.benchmarks.suite.play_out import MEMORIES, Cell
 from embodied_mem.benchmarks.suite.policies import asks_memory, can_act_on, check_policy
 from embodied_mem.benchmarks.suite.skills import SKILLS
+from embodied_mem.benchmarks.words import check_known, read_pair
 from embodied_mem.envs.mujoco.mobile import HOME_TASK_NAMES
-from embodied_mem.errors import ConfigError, UnknownConfigKey, did_you_mean
+from embodied_mem.errors import ConfigError
 
 TASK_GROUPS = {"table": tuple(SKILLS), "home": HOME_TASK_NAMES}
 QUICK_SEEDS, SEEDS = tuple(range(3)), tuple(range(50))
@@ -41,10 +42,10 @@ class SuiteSettings:
     def __post_init__(self) -> None:
         tasks = [task for name in self.task for task in TASK_GROUPS.get(name, (name,))]
         object.__setattr__(self, "task", tuple(dict.fromkeys(tasks)))
-        _check("task", self.task, (*SKILLS, *HOME_TASK_NAMES))
+        check_known("task", self.task, (*SKILLS, *HOME_TASK_NAMES))
         for name in self.policy:
             check_policy(name)
-        _check("memory", [name for name in self.memory if ":" not in name], MEMORIES)
+        check_known("memory", [name for name in self.memory if ":" not in name], MEMORIES)
         if self.processes < 1 or not self.seeds:
             raise ConfigError(
                 f"processes={self.processes} and {len(self.seeds)} seeds; both must be at least 1, as in seeds=0:50."
@@ -82,12 +83,7 @@ def parse_settings(words: Sequence[str], *, quick: bool = False) -> SuiteSetting
     known = [field.name for field in fields(SuiteSettings)]
     values: dict[str, object] = {"seeds": QUICK_SEEDS, "memory": QUICK_MEMORIES} if quick else {}
     for word in words:
-        key, is_pair, text = word.partition("=")
-        if not is_pair or key not in known:
-            raise UnknownConfigKey(
-                f"bench suite does not take {word!r}; it takes {', '.join(f'{k}=...' for k in known)}."
-                f"{did_you_mean(key, known)}"
-            )
+        key, text = read_pair(word, "suite", known)
         values[key] = _value(key, text)
     return SuiteSettings(**values)  # type: ignore[arg-type]
 
@@ -116,10 +112,3 @@ def _value(key: str, text: str) -> object:
 def _seeds(text: str) -> tuple[int, ...]:
     begin, is_range, end = text.partition(":")
     return tuple(range(int(begin), int(end))) if is_range else tuple(int(part) for part in text.split(","))
-
-
-def _check(key: str, names: Sequence[str], known: Iterable[str]) -> None:
-    allowed = sorted(known)
-    for name in names:
-        if name not in allowed:
-            raise ConfigError(f"no {key} {name!r}; there are {allowed}.{did_you_mean(name, allowed)}")
