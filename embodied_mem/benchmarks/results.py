@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from embodied_mem.errors import ConfigError, did_you_mean
+from embodied_mem.store.whole_file import whole_file
 
 if TYPE_CHECKING:
     from embodied_mem.viz.report import Section
@@ -116,10 +117,9 @@ def measured(goals: Mapping[str, Goal], metric: str, value: float, unit: str = "
 
 def write_json(result: BenchmarkResult, path: Path) -> Path:
     """Write the result's JSON, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".json.partial")
-    partial.write_text(json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    text = json.dumps(result.as_json(), indent=1, allow_nan=False) + "\n"
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
 
 

@@ -11,6 +11,7 @@ import torch
 from embodied_mem.config import build
 from embodied_mem.errors import ConfigError, DamagedStore
 from embodied_mem.policy.memory_policy import MemoryPolicy, MemoryPolicyConfig, load_policy_state
+from embodied_mem.store.whole_file import whole_file
 
 CHECKPOINT_VERSION = 4
 
@@ -63,10 +64,8 @@ def about(path: Path) -> dict[str, str]:
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """A checkpoint, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        torch.save(state, partial)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

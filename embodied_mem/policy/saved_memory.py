@@ -16,6 +16,7 @@ import numpy as np
 from embodied_mem.errors import DamagedStore, StoreError
 from embodied_mem.layers.banks import memory_arrays, restore_memory
 from embodied_mem.policy.memory_policy import MemoryPolicy
+from embodied_mem.store.whole_file import whole_file
 
 EPISODES = "episodes"
 Episode = str | int | float
@@ -34,12 +35,9 @@ def save_memory(policy: MemoryPolicy, path: Path, *, episodes: Mapping[int, Epis
         StoreError: it cannot be written there.
     """
     arrays = {**memory_arrays(policy.memory), EPISODES: np.array(json.dumps(sorted(episodes.items())))}
-    partial = path.with_name(f"{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with whole_file(path) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's own options are not among the names
-        partial.replace(path)
     except OSError as error:
         raise StoreError(f"what the policy remembers cannot be written to {path} ({error}).") from error
 

@@ -14,13 +14,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from embodied_mem.errors import DamagedStore, NewerSchema, StoreInUse
+from embodied_mem.store.whole_file import sync
 
 FOLDER_SCHEMA_VERSION = 1
 NUM_GENERATIONS_KEPT = 2
@@ -73,9 +73,9 @@ class MemoryFolder:
         manifest = {"schema_version": FOLDER_SCHEMA_VERSION, "generation": number, "sha256": checksums}
         (partial / "manifest.json").write_text(json.dumps(manifest, indent=2))
         for file in (*partial.iterdir(), partial):
-            _sync(file)
+            sync(file)
         partial.rename(final)
-        _sync(final.parent)
+        sync(final.parent)
         for old in self.generations()[:-NUM_GENERATIONS_KEPT]:
             shutil.rmtree(old)
         return final
@@ -127,11 +127,3 @@ def _verify(generation: Path) -> None:
 def _sha256(file: Path) -> str:
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
