@@ -4,6 +4,7 @@ Usage: python scripts/build_docs.py FOLDER
 """
 
 import re
+import shutil
 import sys
 from html import escape
 from pathlib import Path
@@ -21,7 +22,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>body{{max-width:50rem;margin:2rem auto;padding:0 1rem;font:16px/1.6 system-ui,sans-serif;color:#222}}
 pre{{background:#f4f4f4;padding:.8rem;overflow-x:auto}}td,th{{border:1px solid #ccc;padding:.2rem .6rem}}
-table{{border-collapse:collapse}}</style>
+table{{border-collapse:collapse}}img{{max-width:100%}}</style>
 {body}</html>
 """
 
@@ -57,11 +58,20 @@ def render(page: Path, folder: Path) -> None:
     target.write_text(PAGE.format(title=escape(page.stem), body=body), encoding="utf-8")
 
 
+def pictures(folder: Path) -> list[Path]:
+    """What pages show."""
+    return sorted(path for ending in ("png", "svg") for path in folder.rglob(f"*.{ending}"))
+
+
 def main(folder: Path) -> int:
     pages = [page for page in SOURCES if page.exists()]
     broken = [link for page in pages for link in broken_links(page)]
     for page in pages:
         render(page, folder)
+    for picture in pictures(ROOT / "docs"):
+        copy = folder / picture.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(picture, copy)
     print(f"docs: {len(pages)} pages in {folder}, {len(broken)} broken links")
     for link in broken:
         print(f"  {link}")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embodied_mem.benchmarks.results import BenchmarkResult, Row
+from embodied_mem.viz.markdown import write_markdown
 from embodied_mem.viz.report import Cell, Section, Table, Text, write_report
 
 
@@ -13,6 +14,12 @@ def write_page(result: BenchmarkResult, path: Path) -> Path:
     """Write the page of `result` to `path`: its sections, its rows, and what it was run with."""
     sections = [*result.sections, rows_table(result.rows), Text(title="Run", text=_about(result))]
     return write_report(path, result.title, sections, subtitle=_subtitle(result))
+
+
+def write_markdown_page(result: BenchmarkResult, path: Path) -> Path:
+    """The same as Markdown, without what it was run on: measured again alike, it is the same text."""
+    sections = [*result.sections, rows_table(result.rows)]
+    return write_markdown(path, result.title, sections, subtitle=_subtitle(result))
 
 
 def rows_table(rows: Sequence[Row]) -> Section:

@@ -46,7 +46,7 @@ Examples:
   embodied-mem bench compare outputs/bench/suite.json@last_seen outputs/bench/suite.json@ours
   embodied-mem bench score benchmark=ost predictions=answers.json mode=compat
   embodied-mem bench demos task=PutBlockBack seeds=0:200 out=outputs/demos/put_block_back
-  embodied-mem bench policy-tasks scores=docs/results/policy-tasks.jsonl measure=false
+  embodied-mem bench policy-tasks scores=docs/results/policy-tasks.jsonl measure=false --markdown scores.md
 
 \b
 suite: every combination of task (a name, table or home), policy (skills, expert, random, a checkpoint.pt of
@@ -68,17 +68,22 @@ unless measure=false.
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("outputs/bench"), show_default=True,
     help="The folder for NAME.json and NAME.html.",
 )  # fmt: skip
+@click.option(
+    "--markdown", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the page as Markdown, too, with its pictures beside it.",
+)  # fmt: skip
 @output.json_option
 @click.pass_context
 def command(
-    ctx: click.Context, name: str, words: tuple[str, ...], quick: bool, check: bool, out: Path, as_json: bool
-) -> None:
+    ctx: click.Context, name: str, words: tuple[str, ...], quick: bool, check: bool, out: Path, markdown: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Run the benchmark NAME."""
     if words and name not in WITH_WORDS:
         raise click.UsageError(
             f"bench {name} takes no further words, but was given {' '.join(words)!r}.", ctx
         )
-    from embodied_mem.benchmarks.page import write_page
+    from embodied_mem.benchmarks.page import write_markdown_page, write_page
     from embodied_mem.benchmarks.results import BenchmarkResult, write_json
 
     console, json_path, partial_path = output.console(), out / f"{name}.json", out / f"{name}.partial.json"
@@ -88,9 +93,11 @@ def command(
         for result in [found] if isinstance(found, BenchmarkResult) else found:
             write_json(result, partial_path)  # what comes after may be killed
     partial_path.replace(json_path)
-    html_path = write_page(result, out / f"{name}.html")
+    written = [json_path, write_page(result, out / f"{name}.html")]
+    if markdown is not None:
+        written.append(write_markdown_page(result, markdown))
     output.print_result(result.as_json(), as_json, lambda: show_rows(result))
-    console.print(f"wrote {json_path} and {html_path}")
+    console.print(f"wrote {', '.join(map(str, written))}")
     if check and result.misses:
         console.print(f"{len(result.misses)} of {len(result.rows)} rows miss their goal", style="red")
         ctx.exit(1)

@@ -10,6 +10,7 @@ from shutil import rmtree
 import numpy as np
 import pytest
 
+from embodied_mem.benchmarks.page import write_markdown_page
 from embodied_mem.benchmarks.policy import experiments
 from embodied_mem.benchmarks.policy.closed_loop import DEMO_SEEDS
 from embodied_mem.benchmarks.policy.experiments import Scores
@@ -91,16 +92,16 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
     both = rows.keys() & partly.keys()
     assert {name: rows[name] for name in both} == {name: partly[name] for name in both}
     assert [section.title for section in task_sections(known)] == [
-        "What is measured", "Success with memory and without", "How episodes went", "Success over delay", "Other memories",
-        COMMANDS,
+        "What is measured", "Success with memory and without", "How episodes went", "Success over delay", "",
+        "Other memories", COMMANDS,
     ]  # fmt: skip
     again = Experiments(plan, tmp_path, ScoreBook(book), told.append)
     again.run_all()
     assert "3 of 3" in [line.partition(": step ")[2] for line in told]  # the checkpoint is gone
     assert ScoreBook(book).path.read_text() == "".join([*lines[1:], lines[0]])  # and the same again
     assert [section.title for section in task_sections(again)] == [
-        "What is measured", "Success with memory and without", "How episodes went", "Success over delay",
-        "Success over compute", "Other memories", COMMANDS,
+        "What is measured", "Success with memory and without", "How episodes went", "Success over delay", "",
+        "Success over compute", "", "Other memories", COMMANDS,
     ]  # fmt: skip
     assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
@@ -167,6 +168,17 @@ def test_the_scores_that_are_kept_are_what_this_code_would_measure() -> None:
     assert set(names) <= wanted
     assert len(set(names)) == len(names)
     assert not any(str(line["commit"]).endswith(("None", "-dirty")) for line in lines)
+
+
+def test_the_page_of_the_docs_tells_the_scores_that_are_kept(tmp_path: Path) -> None:
+    """Where this fails: embodied-mem bench policy-tasks scores=docs/results/policy-tasks.jsonl measure=false --markdown docs/results/policy-tasks.md"""
+    results = Path(__file__).parents[2] / "docs" / "results"
+    told = run(
+        [f"scores={results / 'policy-tasks.jsonl'}", "measure=false"], quick=False, progress=lambda _: None
+    )
+    page = write_markdown_page(told, tmp_path / "policy-tasks.md")
+    assert page.read_text() == (results / "policy-tasks.md").read_text()
+    assert {file.name for file in tmp_path.iterdir()} <= {file.name for file in results.iterdir()}
 
 
 def test_words_take_a_part_of_the_plan(tmp_path: Path) -> None:

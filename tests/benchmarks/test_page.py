@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from embodied_mem.benchmarks.page import write_page
+from embodied_mem.benchmarks.page import write_markdown_page, write_page
 from embodied_mem.benchmarks.results import BenchmarkResult, Goal, Row
 from embodied_mem.viz.report import Text
 
@@ -23,3 +23,11 @@ def test_the_page_counts_the_goals_that_are_met_and_names_every_row(tmp_path: Pa
     assert "0.985 to 0.995" in html
     assert "seeds [4]" in html
     assert html.index("With &lt;care&gt;.") < html.index("map.recall")
+
+
+def test_as_markdown_it_says_nothing_of_the_machine(tmp_path: Path) -> None:
+    result = BenchmarkResult(name="map", rows=(Row(metric="map.recall", value=0.99),), seeds=[4])
+    text = write_markdown_page(result, tmp_path / "map.md").read_text(encoding="utf-8")
+    assert "| map.recall | 0.99 |" in text
+    assert "cores" not in text
+    assert "numpy" not in text

@@ -39,3 +39,13 @@ def test_progress_is_told_line_by_line_and_what_was_measured_is_kept_when_the_ru
     (row,) = json.loads(measured.read_text())["rows"]
     assert row["value"] == 2
     assert {one.name for one in tmp_path.iterdir()} == {measured.name, *(() if is_ended else ("spine.html",))}
+
+
+def test_the_page_is_written_as_markdown_too_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bench.BENCHMARKS, "spine", f"{__name__}:days")
+    page = tmp_path / "kept" / "spine.md"
+    words = ["bench", "spine", "--quick", "--out", str(tmp_path / "out"), "--markdown", str(page)]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    assert page.read_text().startswith("# embodied_mem: spine\n")

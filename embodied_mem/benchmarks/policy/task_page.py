@@ -11,8 +11,15 @@ from jaxtyping import UInt8
 from embodied_mem.benchmarks.policy.experiments import Scores
 from embodied_mem.benchmarks.policy.run_configs import EvalConfig
 from embodied_mem.benchmarks.policy.task_experiments import Experiments
-from embodied_mem.benchmarks.policy.task_plan import Ask, Plan
-from embodied_mem.benchmarks.policy.task_rows import FAILURES, committed_share, compute_of, mean_known, share
+from embodied_mem.benchmarks.policy.task_plan import Ask, Plan, command
+from embodied_mem.benchmarks.policy.task_rows import (
+    FAILURES,
+    above_chance,
+    committed_share,
+    compute_of,
+    mean_known,
+    share,
+)
 from embodied_mem.viz.figures import drawn
 from embodied_mem.viz.report import Picture, Section, Table, Text
 
@@ -67,13 +74,14 @@ def _table(experiments: Experiments) -> Table:
         if runs or blind:
             rows.append((
                 task, f"{(runs or blind)[0].chance:.3g}", _each([share([one]) for one in runs]), _each([mean_known([one.swapped]) for one in swapped]),
-                f"{committed_share(blind):.3f} of {sum(one.committed for one in blind)}" if blind else "",
-                *(str(sum(one.failures.get(kind, 0) for one in runs)) if runs else "" for kind in FAILURES),
+                *((f"{committed_share(blind):.3f} of {sum(one.committed for one in blind)}", above_chance(blind)) if blind else ("", "")),
+                *(sum(one.failures.get(kind, 0) for one in runs) if runs else None for kind in FAILURES),
             ))  # fmt: skip
     return Table(
         title="How episodes went", rows=rows,
-        columns=("task", "chance", "success by seed", "swapped by seed", "without memory", *FAILURES),
-        note="recall: a wrong choice. motor: something was done, nothing that counts. no_commit: time ran out.",
+        columns=("task", "chance", "success by seed", "swapped by seed", "without memory", "p", *FAILURES),
+        note="Without memory: of the episodes with a choice. p: how probable so many right ones are by chance. recall: a wrong "
+        "choice. motor: something was done, nothing that counts. no_commit: time ran out.",
     )  # fmt: skip
 
 
@@ -97,9 +105,23 @@ def _other_memories(experiments: Experiments) -> list[Section]:
 
 
 def _commands(experiments: Experiments) -> Table:
-    """What makes each checkpoint again."""
-    rows = [(what, command) for what, command in experiments.trainings.items()]
-    return Table(title="Commands that make the checkpoints", columns=("training", "command"), rows=rows)
+    """What makes the checkpoints of the first training seed again, with memory and without."""
+    plan = experiments.plan
+    rows = [
+        (task, memory, command(plan.training(task, memory, plan.seeds[0])))
+        for task in plan.tasks
+        for memory in ("merge", "none")
+    ]
+    note = (
+        "Another training seed is named by seed=, another memory by bank= (a stack: bank=fifo capacity=3), with the options of merge; gated, chunks "
+        "and neural have those of none. The result's JSON has every command under config.trainings."
+    )
+    return Table(
+        title="Commands that make the checkpoints",
+        columns=("task", "memory", "command"),
+        rows=rows,
+        note=note,
+    )
 
 
 def _bars(experiments: Experiments) -> UInt8[np.ndarray, "h w 3"]:
@@ -191,7 +213,25 @@ def _curve(
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     figure.tight_layout()
     caption = "Each task's points are of the same training seeds: those of which all are known."
-    return [Picture(title=f"Success over {title}", image=drawn(figure), caption=caption)]
+    return [
+        Picture(title=f"Success over {title}", image=drawn(figure), caption=caption),
+        Table(columns=("task", "episodes a point", label), rows=_points_told(shown, is_log=is_log)),
+    ]
+
+
+def _points_told(
+    shown: Mapping[str, Sequence[tuple[float, list[Scores]]]], *, is_log: bool
+) -> list[tuple[str, int, str]]:
+    """A curve's points in words."""
+    at_told = "{:g}" if is_log else "{:.3f}"
+    return [
+        (
+            task,
+            sum(one.episodes for one in of[0][1]),
+            ", ".join(f"{share(runs):.3f} at {at_told.format(at)}" for at, runs in of),
+        )
+        for task, of in shown.items()
+    ]
 
 
 def _each(values: Sequence[float]) -> str:
