@@ -26,6 +26,7 @@ from embodied_mem.benchmarks.results import Row
 from embodied_mem.cli import compose
 from embodied_mem.errors import ConfigError, StoreError, UnknownConfigKey
 from embodied_mem.policy.flow_expert import FlowExpertConfig
+from embodied_mem.viz.report import Table
 
 COMMANDS = "Commands that make the checkpoints"
 
@@ -63,7 +64,8 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
     monkeypatch.setattr(experiments, "CALIBRATION_EPISODES", 2)
     plan = Plan(
         tasks={"RearrangeBlock": recipe(2, 1, 2)}, seeds=(0,), others=("stack",), episodes=2, blind_episodes=3,
-        computes=(0.6, 0.8), delays=(1, 3), delay_episodes=2, expert=FlowExpertConfig(width=16, num_blocks=3),
+        computes=(0.6, 0.8), delays=(1, 3), delay_episodes=2, far_tasks=("RearrangeBlock",),
+        expert=FlowExpertConfig(width=16, num_blocks=3),
     )  # fmt: skip
     told: list[str] = []
     book = tmp_path / "scores.jsonl"
@@ -103,7 +105,12 @@ def test_a_plan_is_run_whole_and_goes_on_where_it_was(
         "What is measured", "Success with memory and without", "How episodes went", "Success over delay", "",
         "Success over compute", "", "Other memories", COMMANDS,
     ]  # fmt: skip
-    assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/delay_3"} <= rows.keys()
+    assert {"RearrangeBlock/success", "RearrangeBlock/stack", "RearrangeBlock/stack_delay_3"} <= rows.keys()
+    assert "RearrangeBlock/delay_3" in rows
+    (others,) = (one for one in task_sections(again) if one.title == "Other memories")
+    assert isinstance(others, Table)
+    assert [row[0] for row in others.rows] == ["RearrangeBlock", "RearrangeBlock, 3 steps"]
+    assert all(all(row) for row in others.rows)
     assert rows["tasks.success.mean"].goal == GOALS["tasks.success.mean"]
     assert rows["RearrangeBlock/success"].baseline == 0.5
     assert rows["tasks.early_exit.compute"].value < 1.0

@@ -31,7 +31,7 @@ FULL = Plan(
         "FetchSeenObject": recipe(1000, 600, 300, naming=2000),
     },
     seeds=(0, 1, 2), others=("segment", "select", "fifo", "recent", "stack", "gated", "chunks", "neural"), episodes=200, blind_episodes=500,
-    computes=(0.6, 0.45, 0.8), delays=(1, 32, 512), delay_episodes=40,
+    computes=(0.6, 0.45, 0.8), delays=(1, 32, 512), delay_episodes=40, far_tasks=("RearrangeBlock", "RememberColor3"),
 )  # fmt: skip
 QUICK = Plan(
     tasks={"RearrangeBlock": recipe(300, 400, 200)}, seeds=(0,), others=(), episodes=40, blind_episodes=40,

@@ -53,9 +53,9 @@ class Experiments:
         """The same without saying of which seeds they are."""
         return list(self.by_seed(task, memory, ask, seeds).values())
 
-    def of_first(self, task: str, memory: str) -> list[Scores]:
+    def of_first(self, task: str, memory: str, ask: Ask) -> list[Scores]:
         """The scores of the first training seed, which alone is trained with other memories."""
-        return self.of_seeds(task, memory, self.plan.plain, self.plan.seeds[:1])
+        return self.of_seeds(task, memory, ask, self.plan.seeds[:1])
 
     def scores(self, task: str, memory: str, seed: int, evaluation: EvalConfig) -> Scores | None:
         """One evaluation of one training, which is trained where there is no checkpoint; neither where the scores are known.

@@ -86,20 +86,22 @@ def _table(experiments: Experiments) -> Table:
 
 
 def _other_memories(experiments: Experiments) -> list[Section]:
-    """Success with each way of remembering, by policies of the first training seed."""
-    memories = ("merge", *experiments.plan.others)
-    found = {
-        task: {memory: runs for memory in memories if (runs := experiments.of_first(task, memory))}
-        for task in experiments.plan.tasks
-    }
-    rows = [
-        (task, *(f"{share(of[memory]):.3f}" if memory in of else "" for memory in memories))
-        for task, of in found.items()
-        if of.keys() - {"merge"}
-    ]
+    """Success with each way of remembering, by policies of the first training seed; on some tasks after the longest delay, too."""
+    plan = experiments.plan
+    memories = ("merge", *plan.others)
+    asked: list[tuple[str, str, Ask]] = [(task, "", plan.plain) for task in plan.tasks]
+    asked += [(task, f", {plan.delays[-1]} steps", plan.far) for task in plan.tasks if task in plan.far_tasks]
+    rows = []
+    for task, when, ask in asked:
+        of = {memory: runs for memory in memories if (runs := experiments.of_first(task, memory, ask))}
+        if of.keys() - {"merge"}:
+            rows.append(
+                (task + when, *(f"{share(of[memory]):.3f}" if memory in of else "" for memory in memories))
+            )
     note = (
         "merge joins what is most alike (MemoryVLA), segment keeps means of equal parts of the time, select what the rest does "
-        "not tell, fifo and recent the newest; stack is four pictures, gated a gated transformer (GTrXL), chunks HCAM's, and neural a network that learns what it sees (Titans)."
+        "not tell, fifo the newest, recent the newest and the very first (SAM 2); stack is four pictures, gated a gated transformer (GTrXL), chunks "
+        "HCAM's, and neural a network that learns what it sees (Titans)."
     )
     return [Table(title="Other memories", columns=("task", *memories), rows=rows, note=note)] if rows else []
 

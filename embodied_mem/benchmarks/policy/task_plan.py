@@ -61,6 +61,7 @@ class Plan:
         episodes: a run; `blind_episodes` without memory, which come to a choice less often, `delay_episodes` where they are long.
         computes: what part of the expert's blocks decisions may run on average; all but the first of the first seed alone.
         delays: between cue and choice, in steps; the shortest first.
+        far_tasks: where other memories wait for the longest delay, too.
         expert: how large it is.
         is_part: whether tasks or seeds of a larger plan are left out.
     """
@@ -73,6 +74,7 @@ class Plan:
     computes: tuple[float, ...]
     delays: tuple[int, ...]
     delay_episodes: int
+    far_tasks: tuple[str, ...] = ()
     expert: FlowExpertConfig = field(default_factory=FlowExpertConfig)
     is_part: bool = False
 
@@ -96,6 +98,10 @@ class Plan:
         """`delay` steps between cue and choice."""
         return lambda seed: EvalConfig(episodes=self.delay_episodes, delay=delay, seed=seed)
 
+    def far(self, seed: int) -> EvalConfig:
+        """The longest delay."""
+        return self.late(self.delays[-1])(seed)
+
     def seeds_of(self, compute: float) -> tuple[int, ...]:
         """Which training seeds leave early for that part of the compute."""
         return self.seeds if compute == self.computes[0] else self.seeds[:1]
@@ -108,6 +114,10 @@ class Plan:
         ]  # fmt: skip
         return [ask(seed) for ask in asks]
 
+    def of_other(self, task: str) -> list[Ask]:
+        """What a policy with another memory is asked."""
+        return [self.plain, self.far] if task in self.far_tasks else [self.plain]
+
     def planned(self) -> Iterator[Planned]:
         """Everything, what tells most first; what learns from the same demonstrations, one after the other."""
         for seed in self.seeds:
@@ -118,7 +128,8 @@ class Plan:
         first = self.seeds[0]
         for task in self.tasks:
             for other in self.others:
-                yield Planned(task, other, first, self.plain(first))
+                for ask in self.of_other(task):
+                    yield Planned(task, other, first, ask(first))
 
     def training(self, task: str, memory: str, seed: int) -> TrainConfig:
         """How a task's policy with that memory is trained."""

@@ -145,8 +145,18 @@ def _of_task(experiments: Experiments, task: str) -> list[Row]:
             measured(GOALS, f"{task}/failed_{name}", sum(one.failures.get(name, 0) for one in runs) if runs else np.nan)
             for name in FAILURES
         ),
-        *(measured(GOALS, f"{task}/{other}", share(experiments.of_first(task, other))) for other in plan.others),
+        *(row for other in plan.others for row in _other_rows(experiments, task, other)),
     ]  # fmt: skip
+
+
+def _other_rows(experiments: Experiments, task: str, other: str) -> list[Row]:
+    """Success with another memory, and after the longest delay where that is asked."""
+    plan = experiments.plan
+    rows = [measured(GOALS, f"{task}/{other}", share(experiments.of_first(task, other, plan.plain)))]
+    if task in plan.far_tasks:
+        far = share(experiments.of_first(task, other, plan.far))
+        rows.append(measured(GOALS, f"{task}/{other}_delay_{plan.delays[-1]}", far))
+    return rows
 
 
 def _early_exit_rows(experiments: Experiments, task: str, compute: float) -> list[Row]:
